@@ -1,0 +1,296 @@
+//! The contract of a source connector.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+
+use crate::{
+    Checkpoint, Error, ErrorKind, Message, Phase, Positions, Rejection, Report, Result, Rows,
+    Scope, State, Stream, StreamName, TruncateKind,
+};
+
+/// The streams a source has.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Catalog {
+    /// Sorted by name.
+    pub streams: Vec<Stream>,
+}
+
+/// How long a `read` goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// Until everything that was there when it began has been sent.
+    Now,
+    /// Until it is dropped.
+    Stopped,
+}
+
+/// What to read.
+#[derive(Debug)]
+pub struct ReadRequest<'a, C> {
+    /// The selected streams.
+    pub streams: &'a [Stream],
+    /// What is already in the destination.
+    pub state: &'a State<C>,
+    /// How long to go on.
+    pub until: Until,
+}
+
+/// A source connector. Authors implement this; the engine sees [`AnySource`].
+///
+/// `read` is a loop of `out.rows(..).await?` and `out.checkpoint(..).await?`. Waiting is
+/// backpressure, dropping the future cancels, an error ends it and the engine calls again from the
+/// last true state.
+#[async_trait]
+pub trait Source: Sized + Send + Sync + 'static {
+    /// The `type:` in the configuration.
+    const KIND: &'static str;
+    /// Its settings; `deny_unknown_fields`.
+    type Config: DeserializeOwned + JsonSchema + Send;
+    /// Where a reading stands.
+    type Cursor: Serialize + DeserializeOwned + Clone + Send + Sync;
+
+    /// Checks the settings and makes a connector; contacts the source only if it must.
+    async fn connect(config: Self::Config) -> Result<Self>;
+    /// Preflight: every requirement, what was found, and the fix.
+    async fn check(&self, streams: &[StreamName]) -> Result<Report>;
+    /// The streams there are.
+    async fn discover(&self) -> Result<Catalog>;
+    /// Sends everything after `request.state`.
+    async fn read(
+        &self,
+        request: ReadRequest<'_, Self::Cursor>,
+        out: &Output<Self::Cursor>,
+    ) -> Result<()>;
+}
+
+/// The pipe from a source to the engine, bounded in bytes, with the connector's own cursor type.
+#[derive(Debug)]
+pub struct Output<C = Value> {
+    pipe: AnyOutput,
+    cursor: PhantomData<fn(C)>,
+}
+
+/// The pipe itself.
+#[derive(Clone, Debug)]
+pub struct AnyOutput {
+    sender: mpsc::Sender<Envelope>,
+    budget: Arc<Semaphore>,
+    limit: u32,
+}
+
+/// A message and the share of the byte budget that it holds until it is dropped.
+#[derive(Debug)]
+pub struct Envelope {
+    /// The message.
+    pub message: Message,
+    /// Its size in memory, bytes.
+    pub bytes: usize,
+    _share: Option<OwnedSemaphorePermit>,
+}
+
+/// Messages in flight at most, whatever their size.
+const MESSAGES: usize = 256;
+/// The unit of the byte budget: one permit.
+const UNIT: usize = 1024;
+
+impl AnyOutput {
+    /// A pipe that holds at most `bytes` of rows. // G6
+    #[must_use]
+    pub fn new(bytes: usize) -> (Self, mpsc::Receiver<Envelope>) {
+        let (sender, receiver) = mpsc::channel(MESSAGES);
+        let limit = u32::try_from((bytes / UNIT).max(1)).unwrap_or(u32::MAX);
+        let budget = Arc::new(Semaphore::new(limit as usize));
+        (
+            Self {
+                sender,
+                budget,
+                limit,
+            },
+            receiver,
+        )
+    }
+
+    async fn send(&self, message: Message) -> Result<()> {
+        let bytes = size_of(&message);
+        // A message larger than the whole budget passes alone, with all of it.
+        let units = u32::try_from(bytes.div_ceil(UNIT))
+            .unwrap_or(u32::MAX)
+            .min(self.limit);
+        let share = match units {
+            0 => None,
+            units => self.budget.clone().acquire_many_owned(units).await.ok(),
+        };
+        let envelope = Envelope {
+            message,
+            bytes,
+            _share: share,
+        };
+        self.sender.send(envelope).await.map_err(|_| {
+            Error::new(
+                ErrorKind::Unavailable,
+                "the sync ended while the source was still reading",
+            )
+        })
+    }
+}
+
+fn size_of(message: &Message) -> usize {
+    match message {
+        Message::Rows {
+            rows: Rows::Arrow(batch),
+            ..
+        } => batch.columns.get_array_memory_size(),
+        Message::Rows {
+            rows: Rows::Json(rows),
+            ..
+        } => rows.iter().map(|row| json_size(row)).sum(),
+        Message::Rejected(rejections) => rejections.len() * UNIT,
+        Message::Truncate { .. }
+        | Message::Checkpoint(_)
+        | Message::Phase { .. }
+        | Message::Failed { .. } => 0,
+    }
+}
+
+/// A fair guess of what a JSON object takes in memory.
+fn json_size(row: &crate::Row) -> usize {
+    fn size(value: &Value) -> usize {
+        32 + match value {
+            Value::String(text) => text.len(),
+            Value::Array(items) => items.iter().map(size).sum(),
+            Value::Object(fields) => json_size(fields),
+            Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+        }
+    }
+    row.iter()
+        .map(|(name, value)| 32 + name.len() + size(value))
+        .sum()
+}
+
+impl<C: Serialize> Output<C> {
+    /// A typed view of the pipe.
+    #[must_use]
+    pub fn new(pipe: AnyOutput) -> Self {
+        Self {
+            pipe,
+            cursor: PhantomData,
+        }
+    }
+
+    /// Sends rows; waits while the pipe is full.
+    ///
+    /// # Errors
+    /// Fails when the engine has gone.
+    pub async fn rows(&self, stream: &StreamName, rows: Rows) -> Result<()> {
+        self.pipe
+            .send(Message::Rows {
+                stream: stream.clone(),
+                rows,
+            })
+            .await
+    }
+
+    /// Empties a stream at this point of the order.
+    ///
+    /// # Errors
+    /// Fails when the engine has gone.
+    pub async fn truncate(
+        &self,
+        stream: &StreamName,
+        kind: TruncateKind,
+        positions: Positions,
+    ) -> Result<()> {
+        self.pipe
+            .send(Message::Truncate {
+                stream: stream.clone(),
+                kind,
+                positions,
+            })
+            .await
+    }
+
+    /// Sends rows that could not be brought into shape.
+    ///
+    /// # Errors
+    /// Fails when the engine has gone.
+    pub async fn rejected(&self, rejections: Vec<Rejection>) -> Result<()> {
+        self.pipe.send(Message::Rejected(rejections)).await
+    }
+
+    /// Says that everything of `scope` up to `cursor` has been sent.
+    ///
+    /// # Errors
+    /// Fails when the engine has gone, or the cursor can't be written as JSON.
+    pub async fn checkpoint(&self, scope: Scope, cursor: &C) -> Result<()> {
+        let cursor = serde_json::to_value(cursor)
+            .map_err(|cause| Error::bug("a cursor can't be written as JSON").because(cause))?;
+        self.pipe
+            .send(Message::Checkpoint(Checkpoint { scope, cursor }))
+            .await
+    }
+
+    /// Says that a stream entered a phase.
+    ///
+    /// # Errors
+    /// Fails when the engine has gone.
+    pub async fn phase(&self, stream: &StreamName, phase: Phase) -> Result<()> {
+        self.pipe
+            .send(Message::Phase {
+                stream: stream.clone(),
+                phase,
+            })
+            .await
+    }
+
+    /// Gives one stream up; the others go on.
+    ///
+    /// # Errors
+    /// Fails when the engine has gone.
+    pub async fn failed(&self, stream: &StreamName, error: Error) -> Result<()> {
+        self.pipe
+            .send(Message::Failed {
+                stream: stream.clone(),
+                error,
+            })
+            .await
+    }
+}
+
+/// A source connector with its types erased: what the engine holds.
+#[async_trait]
+pub trait AnySource: Send + Sync {
+    /// See [`Source::check`].
+    async fn check(&self, streams: &[StreamName]) -> Result<Report>;
+    /// See [`Source::discover`].
+    async fn discover(&self) -> Result<Catalog>;
+    /// See [`Source::read`].
+    async fn read(&self, request: ReadRequest<'_, Value>, out: AnyOutput) -> Result<()>;
+}
+
+#[async_trait]
+impl<S: Source> AnySource for S {
+    async fn check(&self, streams: &[StreamName]) -> Result<Report> {
+        Source::check(self, streams).await
+    }
+
+    async fn discover(&self) -> Result<Catalog> {
+        Source::discover(self).await
+    }
+
+    async fn read(&self, request: ReadRequest<'_, Value>, out: AnyOutput) -> Result<()> {
+        let state = request.state.typed()?;
+        let request = ReadRequest {
+            streams: request.streams,
+            state: &state,
+            until: request.until,
+        };
+        Source::read(self, request, &Output::new(out)).await
+    }
+}
