@@ -1,1 +1,21 @@
+//! The verbs of Tributary: take what a source says, shape it, load it, commit it.
+//!
+//! [`sync`] runs a connection once. It knows sources and destinations only by their contracts.
+//! Deliberately absent: any connector or warehouse by name, YAML, HTTP, the terminal.
 
+mod attempt;
+mod connection;
+mod flush;
+mod ledger;
+mod normalize;
+mod observer;
+mod plan;
+mod report;
+mod retry;
+mod sync;
+
+pub use connection::{Connection, SyncRequest};
+pub use observer::{Event, Observer, Silent};
+pub use plan::{PlannedStream, SyncPlan, plan};
+pub use report::{ErrorReport, Status, StreamReport, SyncReport};
+pub use sync::sync;

@@ -1,0 +1,132 @@
+//! What a run has done so far, over all its attempts.
+
+use std::collections::BTreeMap;
+
+use tributary_model::{Error, Phase, StreamCount, StreamName, TableName};
+
+use crate::report::{ErrorReport, Status, StreamReport};
+
+/// The entry of one stream.
+#[derive(Debug)]
+struct Entry {
+    table: TableName,
+    phase: Phase,
+    count: StreamCount,
+    error: Option<ErrorReport>,
+}
+
+/// A commit whose reply never came: the next `open` tells how it ended.
+#[derive(Debug)]
+pub(crate) struct InDoubt {
+    /// The load's identity.
+    pub(crate) load_id: String,
+    /// What it held.
+    pub(crate) counts: BTreeMap<StreamName, StreamCount>,
+}
+
+/// Counts that move only when a load has committed, and streams that failed.
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    streams: BTreeMap<StreamName, Entry>,
+    pub(crate) loads: u64,
+    pub(crate) in_doubt: Option<InDoubt>,
+}
+
+impl Ledger {
+    pub(crate) fn enter(&mut self, stream: &StreamName, table: &TableName) {
+        self.streams.entry(stream.clone()).or_insert_with(|| Entry {
+            table: table.clone(),
+            phase: Phase::default(),
+            count: StreamCount::default(),
+            error: None,
+        });
+    }
+
+    pub(crate) fn phase(&mut self, stream: &StreamName, phase: Phase) {
+        if let Some(entry) = self.streams.get_mut(stream) {
+            entry.phase = phase;
+        }
+    }
+
+    pub(crate) fn fail(&mut self, stream: &StreamName, error: &Error) {
+        if let Some(entry) = self.streams.get_mut(stream) {
+            entry.error = Some(error.into());
+        }
+    }
+
+    pub(crate) fn has_failed(&self, stream: &StreamName) -> bool {
+        self.streams
+            .get(stream)
+            .is_some_and(|entry| entry.error.is_some())
+    }
+
+    /// Books a load that is durable.
+    pub(crate) fn book(&mut self, counts: &BTreeMap<StreamName, StreamCount>) {
+        self.loads += 1;
+        for (stream, count) in counts {
+            if let Some(entry) = self.streams.get_mut(stream) {
+                add(&mut entry.count, count);
+            }
+        }
+    }
+
+    /// Settles a commit in doubt by what the destination says its last load was; tells whether
+    /// it turned out to have committed. // G2
+    pub(crate) fn settle(&mut self, last_load: Option<&str>) -> bool {
+        let Some(doubt) = self.in_doubt.take() else { return false };
+        let committed = Some(doubt.load_id.as_str()) == last_load;
+        if committed {
+            self.book(&doubt.counts);
+        }
+        committed
+    }
+
+    /// The outcome, given whether the run as a whole failed.
+    pub(crate) fn close(self, failure: Option<&Error>) -> (Status, Vec<StreamReport>) {
+        let streams: Vec<_> = self
+            .streams
+            .into_iter()
+            .map(|(stream, entry)| entry.report(stream, failure))
+            .collect();
+        let failed = streams
+            .iter()
+            .filter(|stream| stream.status == Status::Failed)
+            .count();
+        let status = match failed {
+            _ if failure.is_some() => Status::Failed,
+            0 => Status::Succeeded,
+            all if all == streams.len() => Status::Failed,
+            _ => Status::Partial,
+        };
+        (status, streams)
+    }
+}
+
+impl Entry {
+    fn report(self, stream: StreamName, failure: Option<&Error>) -> StreamReport {
+        let error = self.error.or_else(|| failure.map(ErrorReport::from));
+        StreamReport {
+            stream,
+            table: self.table,
+            status: if error.is_some() {
+                Status::Failed
+            } else {
+                Status::Succeeded
+            },
+            phase: self.phase,
+            records_read: self.count.rows_read,
+            records_written: self.count.rows_written,
+            records_rejected: self.count.rows_rejected,
+            bytes_read: self.count.bytes_read,
+            error,
+        }
+    }
+}
+
+/// Adds one count to another.
+pub(crate) fn add(to: &mut StreamCount, more: &StreamCount) {
+    to.rows_read += more.rows_read;
+    to.rows_written += more.rows_written;
+    to.rows_rejected += more.rows_rejected;
+    to.bytes_read += more.bytes_read;
+}

@@ -1,0 +1,179 @@
+//! Turns a batch of the source's layout into one of the table's plan.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow_array::builder::StringBuilder;
+use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions, StringArray, new_null_array};
+use arrow_cast::{CastOptions, cast_with_options};
+use arrow_schema::{DataType as Arrow, Field, Schema, SchemaRef};
+use tributary_model::{
+    Batch, ChangeBatch, Error, ErrorKind, Op, Positions, Presence, Result, TablePlan,
+};
+
+use super::evolve::Target;
+use super::identity::row_ids;
+use super::rules::{Hide, hide};
+use super::table::{ID, OP, POSITION};
+
+/// Where the values of one of the plan's columns come from.
+#[derive(Clone, Debug)]
+pub(crate) enum Slot {
+    /// A column of the batch.
+    Column {
+        /// Its place in the batch.
+        index: usize,
+        /// How it is hidden.
+        hide: Option<Hide>,
+    },
+    /// The batch's layout does not have the column: what rows held before it existed.
+    Default(Option<String>),
+    /// `_tributary_id`.
+    Id,
+    /// `_tributary_op`.
+    Op,
+    /// `_tributary_position`.
+    Position,
+}
+
+/// One slot for each column of a plan.
+#[derive(Debug)]
+pub(crate) struct Shape {
+    slots: Vec<Slot>,
+    schema: SchemaRef,
+}
+
+impl Default for Shape {
+    fn default() -> Self {
+        Self {
+            slots: Vec::new(),
+            schema: Arc::new(Schema::empty()),
+        }
+    }
+}
+
+impl Shape {
+    /// The shape for a layout: `fed` says for each target which column of the layout feeds it.
+    pub(crate) fn new(fed: Vec<Option<Slot>>, targets: &[Target], plan: &TablePlan) -> Self {
+        let mut by_name: HashMap<&str, Slot> = targets
+            .iter()
+            .zip(fed)
+            .map(|(target, slot)| {
+                let missing = || Slot::Default(target.column.default.clone());
+                (target.column.name.as_str(), slot.unwrap_or_else(missing))
+            })
+            .collect();
+        let slot = |name: &str| match name {
+            ID => Slot::Id,
+            OP => Slot::Op,
+            POSITION => Slot::Position,
+            name => by_name.remove(name).unwrap_or(Slot::Default(None)),
+        };
+        let slots = plan
+            .columns
+            .iter()
+            .map(|column| column.name.as_str())
+            .map(slot)
+            .collect();
+        Self {
+            slots,
+            schema: arrow_schema_of(plan),
+        }
+    }
+
+    /// The batch in the plan's columns and types.
+    pub(crate) fn apply(&self, batch: &ChangeBatch, plan: &TablePlan) -> Result<RecordBatch> {
+        let mut arrays = Vec::with_capacity(self.slots.len());
+        for (slot, field) in self.slots.iter().zip(self.schema.fields()) {
+            let array = fill(slot, batch, field).map_err(|error| {
+                error.context(format!("column `{}` of {}", field.name(), plan.stream))
+            })?;
+            arrays.push(array);
+        }
+        assemble(self.schema.clone(), arrays, batch.columns.num_rows())
+    }
+
+    /// One row of NULLs with op `t`.
+    pub(crate) fn truncate_row(plan: &Arc<TablePlan>, positions: Positions) -> Result<Batch> {
+        let schema = arrow_schema_of(plan);
+        let arrays = schema
+            .fields()
+            .iter()
+            .map(|field| match field.name().as_str() {
+                OP => texts_of(std::iter::once(Op::Truncate.letter())),
+                POSITION => position_texts(&positions, 1),
+                _ => new_null_array(field.data_type(), 1),
+            });
+        let rows = assemble(schema.clone(), arrays.collect(), 1)?;
+        Ok(Batch {
+            plan: plan.clone(),
+            ops: vec![Op::Truncate],
+            presence: Presence::Possible,
+            rows,
+        })
+    }
+}
+
+fn arrow_schema_of(plan: &TablePlan) -> SchemaRef {
+    let field = |column: &tributary_model::TableColumn| {
+        Field::new(&column.name, column.data_type.to_arrow(), true)
+    };
+    Arc::new(Schema::new(
+        plan.columns.iter().map(field).collect::<Vec<_>>(),
+    ))
+}
+
+fn assemble(schema: SchemaRef, arrays: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch> {
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    RecordBatch::try_new_with_options(schema, arrays, &options)
+        .map_err(|cause| Error::bug("columns do not fit their plan").because(cause))
+}
+
+fn fill(slot: &Slot, batch: &ChangeBatch, field: &Field) -> Result<ArrayRef> {
+    let rows = batch.columns.num_rows();
+    match slot {
+        Slot::Column { index, hide: None } => cast(batch.columns.column(*index), field.data_type()),
+        Slot::Column {
+            index,
+            hide: Some(how),
+        } => hide(batch.columns.column(*index).as_ref(), how),
+        Slot::Default(None) => Ok(new_null_array(field.data_type(), rows)),
+        Slot::Default(Some(text)) => {
+            let texts: ArrayRef =
+                Arc::new(std::iter::repeat_n(Some(text.as_str()), rows).collect::<StringArray>());
+            cast(&texts, field.data_type())
+        }
+        Slot::Id => row_ids(&batch.columns),
+        Slot::Op => Ok(texts_of(batch.ops.iter().map(|op| op.letter()))),
+        Slot::Position => Ok(position_texts(&batch.positions, rows)),
+    }
+}
+
+/// Widens; never wraps, rounds or turns into NULL. // G5
+fn cast(array: &ArrayRef, to: &Arrow) -> Result<ArrayRef> {
+    if array.data_type() == to {
+        return Ok(array.clone());
+    }
+    let options = CastOptions {
+        safe: false,
+        ..CastOptions::default()
+    };
+    cast_with_options(array, to, &options).map_err(|cause| {
+        Error::new(
+            ErrorKind::Incompatible,
+            format!("a value does not fit the type {to}"),
+        )
+        .because(cause)
+        .fix("Remove the `type` chosen for this column, or choose a wider one.")
+    })
+}
+
+fn texts_of<'a>(letters: impl Iterator<Item = &'a str>) -> ArrayRef {
+    Arc::new(letters.map(Some).collect::<StringArray>())
+}
+
+fn position_texts(positions: &Positions, rows: usize) -> ArrayRef {
+    let mut texts = StringBuilder::with_capacity(rows, rows * 52);
+    positions.texts(rows, |text| texts.append_value(text));
+    Arc::new(texts.finish())
+}

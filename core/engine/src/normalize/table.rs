@@ -1,0 +1,309 @@
+//! What is decided about one stream's table, and how it changes when the stream's layout does.
+
+use std::sync::Arc;
+
+use tributary_model::{
+    Batch, Capabilities, ChangeBatch, ColumnRule, ConnectionName, DataType, Error, ErrorKind, Mode,
+    Positions, Result, SchemaChanges, Secret, StreamName, StreamOptions, StreamSchema, TableColumn,
+    TableName, TablePlan,
+};
+
+use super::evolve::{self, Target, Wanted};
+use super::names;
+use super::rules::Hide;
+use super::shape::{Shape, Slot};
+
+/// Everything needed to decide about a table.
+#[derive(Debug)]
+pub(crate) struct TableSetup<'a> {
+    pub(crate) stream: &'a StreamName,
+    pub(crate) schema: &'a Arc<StreamSchema>,
+    pub(crate) options: &'a StreamOptions,
+    pub(crate) table: TableName,
+    pub(crate) capabilities: &'a Capabilities,
+    pub(crate) salt: Option<&'a Secret>,
+    /// The table's columns, where it exists.
+    pub(crate) existing: Option<&'a [TableColumn]>,
+}
+
+/// The decisions, and the shape made from them for the layout seen last.
+#[derive(Debug)]
+pub(crate) struct Table {
+    stream: StreamName,
+    name: TableName,
+    options: StreamOptions,
+    capabilities: Capabilities,
+    salt: Option<Secret>,
+    is_new: bool,
+    key: Vec<String>,
+    targets: Vec<Target>,
+    plan: Arc<TablePlan>,
+    shape: (Arc<StreamSchema>, Shape),
+}
+
+pub(crate) const ID: &str = "_tributary_id";
+pub(crate) const OP: &str = "_tributary_op";
+pub(crate) const POSITION: &str = "_tributary_position";
+const SYSTEM_PREFIX: &str = "_tributary_";
+
+/// The table of a stream: what the user said, else the stream's namespace (else the connection)
+/// and name.
+pub(crate) fn table_name(
+    stream: &StreamName,
+    connection: &ConnectionName,
+    options: &StreamOptions,
+    capabilities: &Capabilities,
+) -> TableName {
+    if let Some(table) = &options.table {
+        let schema = if table.schema.is_empty() {
+            connection.as_str()
+        } else {
+            &table.schema
+        };
+        return TableName {
+            schema: schema.to_owned(),
+            table: table.table.clone(),
+        };
+    }
+    let schema = stream.namespace.as_deref().unwrap_or(connection.as_str());
+    TableName {
+        schema: names::legal(schema, [], capabilities),
+        table: names::legal(&stream.name, [], capabilities),
+    }
+}
+
+impl Table {
+    /// Decides about a table.
+    pub(crate) fn new(setup: &TableSetup<'_>) -> Result<Self> {
+        refuse_hidden_keys(setup)?;
+        let had = setup.existing.unwrap_or_default();
+        let targets = had
+            .iter()
+            .filter(|column| !column.name.starts_with(SYSTEM_PREFIX))
+            .map(|column| Target {
+                column: column.clone(),
+                source: None,
+            })
+            .collect();
+        let plan = Arc::new(TablePlan {
+            stream: setup.stream.clone(),
+            table: setup.table.clone(),
+            mode: setup.options.mode,
+            deletes: setup.options.deletes,
+            columns: Vec::new(),
+            key: Vec::new(),
+        });
+        let mut table = Self {
+            stream: setup.stream.clone(),
+            name: setup.table.clone(),
+            options: setup.options.clone(),
+            capabilities: setup.capabilities.clone(),
+            salt: setup.salt.cloned(),
+            is_new: setup.existing.is_none(),
+            key: setup.schema.key.clone(),
+            targets,
+            plan,
+            shape: (setup.schema.clone(), Shape::default()),
+        };
+        table.follow(setup.schema)?;
+        Ok(table)
+    }
+
+    /// The plan as of the layout seen last.
+    pub(crate) fn plan(&self) -> &Arc<TablePlan> {
+        &self.plan
+    }
+
+    /// Whether `existing` lacks something of the plan, so that even a load without rows has work.
+    pub(crate) fn differs_from(&self, existing: Option<&[TableColumn]>) -> bool {
+        let Some(existing) = existing else {
+            return true;
+        };
+        self.plan.columns.iter().any(|wanted| {
+            !existing.iter().any(|had| {
+                names::same(&had.name, &wanted.name, &self.capabilities)
+                    && had.data_type.join(wanted.data_type) == Some(had.data_type)
+            })
+        })
+    }
+
+    /// Shapes a batch for the table; a layout not seen before changes the plan first.
+    pub(crate) fn shape(&mut self, batch: &ChangeBatch) -> Result<Batch> {
+        if !Arc::ptr_eq(&self.shape.0, &batch.schema) {
+            if *self.shape.0 != *batch.schema {
+                self.follow(&batch.schema)?;
+            }
+            self.shape.0 = batch.schema.clone();
+        }
+        let rows = self.shape.1.apply(batch, &self.plan)?;
+        Ok(Batch {
+            plan: self.plan.clone(),
+            ops: batch.ops.clone(),
+            presence: batch.presence,
+            rows,
+        })
+    }
+
+    /// The row that says, in `append`, that the stream was emptied.
+    pub(crate) fn truncate_row(&self, positions: Positions) -> Result<Option<Batch>> {
+        if self.options.mode != Mode::Append {
+            return Ok(None);
+        }
+        Shape::truncate_row(&self.plan, positions).map(Some)
+    }
+
+    /// Takes a layout into the decisions.
+    fn follow(&mut self, schema: &Arc<StreamSchema>) -> Result<()> {
+        let mut slots = vec![None; self.targets.len()];
+        for (index, column) in schema.columns.iter().enumerate() {
+            let rule = self
+                .options
+                .columns
+                .get(&column.name)
+                .cloned()
+                .unwrap_or_default();
+            if rule.exclude {
+                continue;
+            }
+            let hide = self.hide(&rule)?;
+            let data_type = match (&hide, rule.data_type) {
+                (Some(_), _) => DataType::Text,
+                (None, Some(chosen)) => chosen,
+                (None, None) => column.data_type,
+            };
+            let wanted = Wanted {
+                source: &column.name,
+                rename: rule.rename.as_deref(),
+                data_type,
+                default: column.default.as_deref().filter(|_| hide.is_none()),
+            };
+            if self.leaves_out(&wanted)? {
+                continue;
+            }
+            let target = evolve::place(&mut self.targets, &wanted, &self.capabilities);
+            slots.resize(self.targets.len(), None);
+            slots[target] = Some(Slot::Column { index, hide });
+        }
+        self.replan(&slots);
+        self.shape = (schema.clone(), Shape::new(slots, &self.targets, &self.plan));
+        Ok(())
+    }
+
+    /// Whether `schema_changes` keeps a column out that the table does not have.
+    fn leaves_out(&self, wanted: &Wanted<'_>) -> Result<bool> {
+        if self.is_new || self.options.schema_changes == SchemaChanges::Follow {
+            return Ok(false);
+        }
+        let mut trial = self.targets.clone();
+        let place = evolve::place(&mut trial, wanted, &self.capabilities);
+        let before = self
+            .targets
+            .get(place)
+            .map(|target| target.column.data_type);
+        if before == Some(trial[place].column.data_type) {
+            return Ok(false);
+        }
+        match self.options.schema_changes {
+            SchemaChanges::IgnoreNew if before.is_none() => Ok(true),
+            SchemaChanges::Follow | SchemaChanges::IgnoreNew => Ok(false),
+            SchemaChanges::Freeze => Err(Error::new(
+                ErrorKind::Incompatible,
+                format!(
+                    "column `{}` of {} is new or wider than in {}, and `schema_changes: freeze` \
+                     forbids the change",
+                    wanted.source, self.stream, self.name
+                ),
+            )
+            .fix(format!(
+                "Set `schema_changes: follow` for {}, or `{}: exclude` under its `columns`.",
+                self.stream, wanted.source
+            ))),
+        }
+    }
+
+    fn hide(&self, rule: &ColumnRule) -> Result<Option<Hide>> {
+        if rule.hash {
+            let salt = self.salt.clone().ok_or_else(|| {
+                Error::new(
+                    ErrorKind::Config,
+                    "`hash` needs a secret `salt` on the connection",
+                )
+                .fix("Add `salt: ${TRIBUTARY_SALT}` to the connection.")
+            })?;
+            return Ok(Some(Hide::Hash(salt)));
+        }
+        Ok(rule.mask.map(Hide::Mask))
+    }
+
+    /// Makes the plan from the targets that some source column feeds.
+    fn replan(&mut self, slots: &[Option<Slot>]) {
+        let fed = |target: &&Target| target.source.is_some();
+        let mut columns: Vec<_> = self
+            .targets
+            .iter()
+            .filter(fed)
+            .map(|target| target.column.clone())
+            .collect();
+        debug_assert!(slots.len() == self.targets.len());
+        let mut key = self.key_columns(slots);
+        let system = |name: &str| TableColumn {
+            name: name.to_owned(),
+            data_type: DataType::Text,
+            default: None,
+        };
+        if self.key.is_empty() {
+            columns.push(system(ID));
+            key = vec![ID.to_owned()];
+        }
+        if self.options.mode == Mode::Append {
+            columns.extend([OP, POSITION].map(system));
+        }
+        let plan = TablePlan {
+            columns,
+            key,
+            ..(*self.plan).clone()
+        };
+        if plan != *self.plan {
+            self.plan = Arc::new(plan);
+        }
+    }
+
+    /// The table's columns for the stream's key.
+    fn key_columns(&self, slots: &[Option<Slot>]) -> Vec<String> {
+        let feeds = |name: &String| {
+            let of = |(target, slot): (&Target, &Option<Slot>)| {
+                (slot.is_some() && target.source.as_ref() == Some(name))
+                    .then(|| target.column.name.clone())
+            };
+            self.targets.iter().zip(slots).find_map(of)
+        };
+        self.key.iter().filter_map(feeds).collect()
+    }
+}
+
+/// A key that is hidden or left out would make rows of different keys one row, or none.
+fn refuse_hidden_keys(setup: &TableSetup<'_>) -> Result<()> {
+    for name in &setup.schema.key {
+        let Some(rule) = setup.options.columns.get(name) else {
+            continue;
+        };
+        let word = match rule {
+            ColumnRule { exclude: true, .. } => "exclude",
+            ColumnRule { hash: true, .. } => "hash",
+            ColumnRule { mask: Some(_), .. } => "mask",
+            _ => continue,
+        };
+        return Err(Error::new(
+            ErrorKind::Config,
+            format!(
+                "`{word}` on `{name}`, a key column of {}, would make different rows one row",
+                setup.stream
+            ),
+        )
+        .fix(format!(
+            "Remove the rule for `{name}`, or take the stream out with `!{}`.",
+            setup.stream
+        )));
+    }
+    Ok(())
+}
