@@ -1,1 +1,3 @@
+//! The one integration test: the built program, and the repository itself.
 
+mod tidy;

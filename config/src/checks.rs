@@ -1,0 +1,248 @@
+//! What no schema says: references between parts, and choices that don't go together.
+//!
+//! Works on the document as it is, mistakes included, so that everything is found in one go.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+use tributary_model::{ConnectionName, StreamName};
+
+use crate::error::{At, Issue};
+use crate::interpolate::Filled;
+use crate::kinds::{KindSpec, Kinds};
+use crate::load::section;
+use crate::path::Path;
+use crate::suggest;
+use crate::table::{self, RESERVED};
+use crate::validate::Verdict;
+
+mod streams;
+
+/// Settings that fit their schema and are still refused by their kind; bad names.
+pub(crate) fn settings(
+    value: &Value,
+    kinds: &Kinds,
+    filled: &Filled,
+    verdict: &Verdict,
+) -> Vec<Issue> {
+    let mut issues = Vec::new();
+    for (name, kinds) in [
+        ("sources", &kinds.sources),
+        ("destinations", &kinds.destinations),
+    ] {
+        for (end, settings) in section(value, name).into_iter().flatten() {
+            let path = Path::of([name, end]);
+            issues.extend(bad_name(end, &path));
+            // What is known to be wrong needs no second complaint.
+            let clean = !verdict.touches(&path) && !filled.touches(&path);
+            if clean {
+                let doubtful =
+                    |at: &Path| filled.loose.contains(at) || !verdict.harmless.contains(at);
+                issues.extend(refused(settings, kinds, &path, &doubtful));
+            }
+        }
+    }
+    issues
+}
+
+fn refused(
+    settings: &Value,
+    kinds: &[KindSpec],
+    path: &Path,
+    doubtful: &dyn Fn(&Path) -> bool,
+) -> Option<Issue> {
+    let mut settings = settings.clone();
+    let kind = settings.as_object_mut()?.remove("type")?;
+    let kind = kinds
+        .iter()
+        .find(|known| Some(known.name) == kind.as_str())?;
+    let misfit = kind.accept(&settings).err()?;
+    let mut at = path.clone();
+    for key in &misfit.keys {
+        at = at.key(key);
+    }
+    let why = redact(&misfit.message, &settings, path, doubtful);
+    Some(Issue::new(
+        At::Value(at.clone()),
+        format!("{} is refused: {why}", at.label()),
+    ))
+}
+
+/// `message` without any text of `value`, found at `path`, that may be secret. // G8
+pub(crate) fn redact(
+    message: &str,
+    value: &Value,
+    path: &Path,
+    doubtful: &dyn Fn(&Path) -> bool,
+) -> String {
+    let message = message.to_owned();
+    match value {
+        Value::String(text) if !text.is_empty() && doubtful(path) => message.replace(text, "***"),
+        Value::Array(items) => items
+            .iter()
+            .enumerate()
+            .fold(message, |message, (index, item)| {
+                redact(&message, item, &path.index(index), doubtful)
+            }),
+        Value::Object(fields) => fields.iter().fold(message, |message, (key, item)| {
+            redact(&message, item, &path.key(key), doubtful)
+        }),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => message,
+    }
+}
+
+fn bad_name(name: &str, path: &Path) -> Option<Issue> {
+    let proper = !name.is_empty()
+        && name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
+    let what = match proper {
+        false => "takes letters, digits, `_` and `-` only",
+        true if name.starts_with(RESERVED) => "may not begin with `_tributary`",
+        true => return None,
+    };
+    Some(Issue::new(
+        At::Key(path.clone()),
+        format!("the name `{name}` {what}"),
+    ))
+}
+
+/// Everything about connections.
+pub(crate) fn connections(value: &Value, filled: &Filled) -> Vec<Issue> {
+    let mut issues = Vec::new();
+    let mut tables = BTreeMap::new();
+    for (name, connection) in section(value, "connections").into_iter().flatten() {
+        let path = Path::of(["connections", name]);
+        issues.extend(bad_name(name, &path));
+        let Some(connection) = connection.as_object() else {
+            continue;
+        };
+        for (key, ends) in [("source", "sources"), ("destination", "destinations")] {
+            issues.extend(dangling(
+                connection,
+                key,
+                section(value, ends),
+                &path,
+                filled,
+            ));
+        }
+        issues.extend(patterns(connection, &path));
+        let salted = connection.contains_key("salt") || value.get("salt").is_some();
+        issues.extend(streams::check(connection, &path, salted));
+        issues.extend(shared_tables(name, connection, &path, &mut tables));
+    }
+    issues.extend(open_daemon(value, filled));
+    issues
+}
+
+/// A reference to something that isn't there.
+fn dangling(
+    connection: &Map<String, Value>,
+    key: &str,
+    ends: Option<&Map<String, Value>>,
+    path: &Path,
+    filled: &Filled,
+) -> Option<Issue> {
+    let name = connection.get(key)?.as_str()?;
+    let path = path.key(key);
+    if filled.broken.contains(&path) || ends.is_some_and(|ends| ends.contains_key(name)) {
+        return None;
+    }
+    let known = ends
+        .into_iter()
+        .flat_map(|ends| ends.keys().map(String::as_str));
+    let instead = match known.clone().next() {
+        Some(_) => suggest::instead(name, known),
+        None => format!("; `{key}s` is empty"),
+    };
+    let shown = match filled.loose.contains(&path) {
+        true => "of that name".to_owned(),
+        false => format!("`{name}`"),
+    };
+    Some(Issue::new(
+        At::Value(path),
+        format!("there is no {key} {shown}{instead}"),
+    ))
+}
+
+fn patterns(connection: &Map<String, Value>, path: &Path) -> Vec<Issue> {
+    let path = path.key("select");
+    let items = connection.get("select").and_then(Value::as_array);
+    let empty = |item: &Value| matches!(item.as_str().map(str::trim), Some("" | "!"));
+    items
+        .into_iter()
+        .flatten()
+        .enumerate()
+        .filter(|(_, item)| empty(item))
+        .map(|(index, _)| {
+            Issue::new(
+                At::Value(path.index(index)),
+                "an empty pattern selects nothing",
+            )
+            .help("Write a name, or a pattern such as `shop.*` or `!shop.sessions`.")
+        })
+        .collect()
+}
+
+/// Tables by destination, and the stream that has each.
+type Tables = BTreeMap<(String, String), String>;
+
+/// Two streams in one table. Names that differ only in case are the same in most destinations.
+fn shared_tables(
+    name: &str,
+    connection: &Map<String, Value>,
+    path: &Path,
+    tables: &mut Tables,
+) -> Vec<Issue> {
+    let mut issues = Vec::new();
+    let destination = connection
+        .get("destination")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    let streams = connection.get("streams").and_then(Value::as_object);
+    let of = ConnectionName::new(name);
+    for (stream, options) in streams.into_iter().flatten() {
+        let stream_name = StreamName::from(stream.clone());
+        let written = options.get("table").and_then(Value::as_str);
+        let table = match written {
+            Some(text) => match table::resolve(text, &stream_name, &of) {
+                Ok(table) => table,
+                Err(_) => continue,
+            },
+            None => table::default(&stream_name, &of),
+        };
+        let key = (destination.to_owned(), table.to_string().to_lowercase());
+        let at = path.key("streams").key(stream);
+        if let Some(other) = tables.get(&key) {
+            let what = format!("the stream `{stream}` would share the table {table} with {other}");
+            let at = if written.is_some() {
+                At::Value(at.key("table"))
+            } else {
+                At::Key(at)
+            };
+            issues.push(Issue::new(at, what).help("Give one of them another `table`."));
+        } else {
+            tables.insert(key, format!("`{stream}` of connection {name}"));
+        }
+    }
+    issues
+}
+
+/// A server that anyone could command.
+fn open_daemon(value: &Value, filled: &Filled) -> Option<Issue> {
+    let daemon = section(value, "daemon")?;
+    let listen = daemon.get("listen")?.as_str()?;
+    let address: std::net::SocketAddr = listen.parse().ok()?;
+    let path = Path::of(["daemon", "listen"]);
+    let token = daemon
+        .get("token")
+        .is_some_and(|token| token.as_str() != Some(""));
+    let safe = address.ip().is_loopback() || token || filled.broken.contains(&path);
+    (!safe).then(|| {
+        Issue::new(
+            At::Value(path),
+            "listening beyond this machine needs a `token`",
+        )
+        .help("Add `token: ${TRIBUTARY_TOKEN}` to `daemon`, or listen on 127.0.0.1.")
+    })
+}

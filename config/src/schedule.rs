@@ -1,0 +1,96 @@
+//! When a connection runs.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::time::Duration;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, de};
+
+use crate::cron::Cron;
+use crate::duration;
+
+pub(crate) const FORMAT: &str = "schedule";
+
+/// When a connection, or a stream of it, runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Schedule {
+    /// When someone says so.
+    #[default]
+    Manual,
+    /// All the time: follows the log.
+    Continuous,
+    /// Again and again, this long after the last start.
+    Every(Duration),
+    /// At these moments.
+    Cron(Cron),
+}
+
+/// Reads a schedule.
+///
+/// # Errors
+/// A sentence that does not repeat the text.
+pub(crate) fn parse(text: &str) -> Result<Schedule, String> {
+    match text.trim() {
+        "manual" => Ok(Schedule::Manual),
+        "continuous" => Ok(Schedule::Continuous),
+        text if text.contains(' ') && !text.starts_with(|c: char| c.is_ascii_alphabetic()) => {
+            Cron::parse(text).map(Schedule::Cron)
+        }
+        text => duration::parse(text)
+            .map(Schedule::Every)
+            .map_err(|_| "a schedule is 5m, 1h, \"*/15 * * * *\", continuous or manual".to_owned()),
+    }
+}
+
+impl fmt::Display for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Manual => f.write_str("manual"),
+            Self::Continuous => f.write_str("continuous"),
+            Self::Every(every) => write!(f, "every {every:?}"),
+            Self::Cron(cron) => f.write_str(cron.as_str()),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Schedule {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        parse(&text).map_err(de::Error::custom)
+    }
+}
+
+impl JsonSchema for Schedule {
+    fn schema_name() -> Cow<'static, str> {
+        "Schedule".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "format": FORMAT,
+            "examples": ["5m", "1h", "*/15 * * * *", "continuous", "manual"],
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_form_is_read() {
+        assert_eq!(parse("manual"), Ok(Schedule::Manual));
+        assert_eq!(parse("continuous"), Ok(Schedule::Continuous));
+        assert_eq!(parse("5m"), Ok(Schedule::Every(Duration::from_secs(300))));
+        assert!(matches!(parse("*/15 * * * *"), Ok(Schedule::Cron(_))));
+        for text in ["", "hourly", "every 5 minutes", "5 minutes", "* * *"] {
+            assert!(parse(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Kinds with the keys of the real ones.
+#![allow(dead_code)] // their fields are for the schema
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, de};
+use tributary_config::{Environment, KindSpec, Kinds, Plan, Problems, parse};
+use tributary_model::Secret;
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct MySql {
+    url: Option<Secret>,
+    host: Option<String>,
+    port: Option<u16>,
+    socket: Option<String>,
+    user: Option<String>,
+    password: Option<Secret>,
+    tls: Option<Tls>,
+    #[serde(default)]
+    databases: Vec<String>,
+    snapshot: Option<Snapshot>,
+    zero_dates: Option<ZeroDates>,
+    server_id: Option<u32>,
+    #[schemars(range(min = 1, max = 64))]
+    parallelism: Option<u16>,
+    #[schemars(range(min = 1))]
+    chunk_rows: Option<u64>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Tls {
+    #[serde(default)]
+    mode: TlsMode,
+    ca_file: Option<String>,
+}
+
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum TlsMode {
+    /// In clear.
+    Disabled,
+    /// Encrypted.
+    #[default]
+    Required,
+    /// With a known authority.
+    VerifyCa,
+    /// With the right name as well.
+    VerifyIdentity,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Snapshot {
+    Initial,
+    InitialOnly,
+    NoData,
+    WhenNeeded,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum ZeroDates {
+    Null,
+    Epoch,
+    Text,
+    Reject,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct DuckDb {
+    #[serde(deserialize_with = "a_file")]
+    path: String,
+}
+
+/// A rule that no schema says.
+fn a_file<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let path = String::deserialize(deserializer)?;
+    match path.ends_with('/') {
+        true => Err(de::Error::custom(format!("{path} is a folder"))),
+        false => Ok(path),
+    }
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Stripe {
+    api_key: Secret,
+    start_date: Option<String>,
+}
+
+pub(crate) fn kinds() -> Kinds {
+    Kinds {
+        sources: vec![
+            KindSpec::of::<MySql>("mysql"),
+            KindSpec::of::<Stripe>("stripe"),
+        ],
+        destinations: vec![KindSpec::of::<DuckDb>("duckdb")],
+    }
+}
+
+pub(crate) fn environment<const N: usize>(variables: [(&str, &str); N]) -> Environment {
+    BTreeMap::from(variables.map(|(name, value)| (name.to_owned(), value.to_owned())))
+}
+
+pub(crate) fn read<const N: usize>(
+    text: &str,
+    variables: [(&str, &str); N],
+) -> Result<Plan, Problems> {
+    parse(
+        Path::new("tributary.yaml"),
+        text,
+        &environment(variables),
+        &kinds(),
+    )
+}

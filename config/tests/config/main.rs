@@ -1,0 +1,8 @@
+//! The whole way from text to plan, with stand-ins for the connectors.
+#![allow(clippy::unwrap_used)]
+
+mod examples;
+mod kinds;
+mod mistakes;
+mod plans;
+mod secrets;

@@ -1,0 +1,78 @@
+//! Where a reading of a MySQL server stands: one position in its log, one entry for each table.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use tributary_model::{DataType, StreamSchema};
+
+use crate::position::LogPosition;
+use crate::snapshot::Segment;
+
+/// What a checkpoint carries.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Cursor {
+    /// The shared cursor.
+    Log(LogCursor),
+    /// A table's cursor.
+    Table(TableCursor),
+}
+
+/// A transaction boundary in the change log of one server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogCursor {
+    /// Which server wrote the log: its UUID, on MariaDB its server id.
+    pub(crate) server: String,
+    /// The file and the offset behind the last transaction that was sent.
+    #[serde(flatten)]
+    pub(crate) position: LogPosition,
+    /// The transactions sent so far, where the server names them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) gtid: Option<String>,
+    /// Counts the servers that this connection has followed; file numbers of different eras do not
+    /// compare.
+    pub(crate) era: u32,
+}
+
+/// How a table stands.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TableCursor {
+    /// Its phase.
+    pub(crate) phase: TablePhase,
+    /// The columns and types that the rows in the destination were read with; what a change of
+    /// layout is measured against.
+    pub(crate) columns: BTreeMap<String, DataType>,
+    /// The key that they were read with.
+    pub(crate) key: Vec<String>,
+}
+
+/// The phase of a table.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "name", rename_all = "snake_case", deny_unknown_fields)]
+pub enum TablePhase {
+    /// The first copy goes on.
+    Snapshot {
+        /// What is still to be read.
+        remaining: Vec<Segment>,
+        /// Whether a change of the table has been sent since the copy began: from then on the
+        /// destination may hold a key before the copy reaches it.
+        changed: bool,
+    },
+    /// The copy is complete; the log keeps it so.
+    Streaming,
+    /// The log could not be followed any further for this table.
+    Stopped {
+        /// Why, as told when it happened.
+        reason: String,
+    },
+}
+
+impl TableCursor {
+    /// A cursor for rows read with this schema.
+    pub(crate) fn new(phase: TablePhase, schema: &StreamSchema) -> Self {
+        let columns = schema.columns.iter().map(|column| (column.name.clone(), column.data_type));
+        Self { phase, columns: columns.collect(), key: schema.key.clone() }
+    }
+}

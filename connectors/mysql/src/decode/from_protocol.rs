@@ -1,0 +1,175 @@
+//! Values as the binary protocol has them.
+//!
+//! Text arrives in UTF-8, converted by the server, except from columns that the layout fetches raw
+//! (see `Kind::fetched_raw`): the answer itself says of each column which of the two it is.
+
+use mysql_async::Value;
+use tributary_model::{Error, Result};
+
+use super::cell::{Cell, Stored};
+use super::charset::Charset;
+use super::from_image::{geometry, pad, vector};
+use super::reader::{big, malformed};
+use super::store::Varying;
+use super::temporal::{Moment, Span};
+
+impl Cell {
+    /// Adds a value of the binary protocol; `raw` tells whether its column was fetched as bytes.
+    ///
+    /// # Errors
+    /// Fails where the value is not of the column's kind.
+    #[inline]
+    pub(super) fn push_value(
+        &mut self,
+        value: &Value,
+        raw: impl Fn() -> bool,
+    ) -> Result<Stored> {
+        match (self, value) {
+            (cell, Value::NULL) => cell.push_null(),
+            (Self::I8(out) | Self::U8(out) | Self::I16(out) | Self::Year(out), value) => {
+                out.push(integer(value)?);
+            }
+            (Self::U16(out) | Self::I24(out) | Self::U24(out) | Self::I32(out), value) => {
+                out.push(integer(value)?);
+            }
+            (Self::U32(out) | Self::I64(out), value) => out.push(integer(value)?),
+            (Self::U64(out), value) => out.push(integer(value)?),
+            (Self::F32(out), Value::Float(number)) => out.push(*number),
+            (Self::F64(out), Value::Double(number)) => out.push(*number),
+            (Self::Flag(out), Value::Bytes(raw)) => out.push(big(raw) & 1 == 1),
+            (Self::Bits(out), Value::Bytes(raw)) => out.push(big(raw).cast_signed()),
+            (Self::AllBits(out), Value::Bytes(raw)) => out.push(big(raw)),
+            (Self::Decimal(packing, out), Value::Bytes(text)) => {
+                out.push(packing.parse_narrow(text)?);
+            }
+            (Self::WideDecimal(packing, out), Value::Bytes(text)) => {
+                out.push(packing.parse_wide(text)?);
+            }
+            (cell, Value::Bytes(bytes)) => cell.push_bytes(bytes, raw)?,
+            (cell, value) => return cell.push_temporal(value),
+        }
+        Ok(Stored::Itself)
+    }
+
+    fn push_bytes(&mut self, bytes: &[u8], raw: impl Fn() -> bool) -> Result<()> {
+        match self {
+            Self::Text(charset, out) | Self::JsonText(charset, out) => {
+                text(*charset, bytes, raw, out)
+            }
+            Self::Enum(members, out) | Self::Set(members, out) => {
+                text(members.charset, bytes, raw, out)
+            }
+            Self::Bytes(out)
+            | Self::Json(out)
+            | Self::Uuid(out)
+            | Self::Inet4(out)
+            | Self::Inet6(out) => out.push(bytes),
+            Self::FixedBytes(width, out) => pad(*width, bytes, out),
+            Self::Geometry(out) => geometry(bytes, out),
+            Self::Vector(out) => vector(bytes, out),
+            _ => Err(unexpected("text")),
+        }
+    }
+
+    fn push_temporal(&mut self, value: &Value) -> Result<Stored> {
+        match (self, value) {
+            (Self::Time(clock, out), value) => {
+                span(value)?.write(clock.fraction, &mut out.data);
+                out.seal()?;
+            }
+            (Self::Date(stand, out), value) => {
+                let moment = moment(value)?;
+                if !moment.is_real() {
+                    return Ok(stand.put(moment, out));
+                }
+                out.push(moment.days());
+            }
+            (Self::DateTime(_, stand, out) | Self::Timestamp(_, stand, out), value) => {
+                let moment = moment(value)?;
+                if !moment.is_real() {
+                    return Ok(stand.put(moment, out));
+                }
+                out.push(moment.since_epoch());
+            }
+            (Self::DateText(out), value) => {
+                moment(value)?.write_date(&mut out.data);
+                out.seal()?;
+            }
+            (Self::DateTimeText(clock, out) | Self::TimestampText(clock, out), value) => {
+                moment(value)?.write(clock.fraction, &mut out.data);
+                out.seal()?;
+            }
+            (_, value) => return Err(unexpected(name(value))),
+        }
+        Ok(Stored::Itself)
+    }
+}
+
+fn integer<T: TryFrom<i64> + TryFrom<u64>>(value: &Value) -> Result<T> {
+    let fitted = match value {
+        Value::Int(number) => T::try_from(*number).ok(),
+        Value::UInt(number) => T::try_from(*number).ok(),
+        other => return Err(unexpected(name(other))),
+    };
+    fitted.ok_or_else(|| malformed("a number does not fit its column"))
+}
+
+fn text(
+    charset: Charset,
+    bytes: &[u8],
+    raw: impl Fn() -> bool,
+    out: &mut Varying,
+) -> Result<()> {
+    if charset.same_as_server() || !raw() {
+        out.push(bytes)
+    } else {
+        charset.decode(bytes, &mut out.data);
+        out.seal()
+    }
+}
+
+fn moment(value: &Value) -> Result<Moment> {
+    match *value {
+        Value::Date(year, month, day, hour, minute, second, micros) => Ok(Moment {
+            year,
+            month,
+            day,
+            hour,
+            minute,
+            second,
+            micros,
+        }),
+        ref other => Err(unexpected(name(other))),
+    }
+}
+
+fn span(value: &Value) -> Result<Span> {
+    match *value {
+        Value::Time(negative, days, hours, minute, second, micros) => Ok(Span {
+            negative,
+            hours: days.wrapping_mul(24).wrapping_add(u32::from(hours)),
+            minute,
+            second,
+            micros,
+        }),
+        ref other => Err(unexpected(name(other))),
+    }
+}
+
+fn name(value: &Value) -> &'static str {
+    match value {
+        Value::NULL => "NULL",
+        Value::Bytes(_) => "text",
+        Value::Int(_) | Value::UInt(_) => "an integer",
+        Value::Float(_) | Value::Double(_) => "a float",
+        Value::Date(..) => "a date",
+        Value::Time(..) => "a time",
+    }
+}
+
+#[cold]
+fn unexpected(found: &str) -> Error {
+    malformed(format!(
+        "the server answered with {found} for a column of another type"
+    ))
+}

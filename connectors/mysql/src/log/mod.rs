@@ -1,0 +1,7 @@
+//! The change log: its events.
+
+pub(crate) mod event;
+mod metadata;
+pub(crate) mod rows;
+pub(crate) mod stream;
+pub(crate) mod table_map;

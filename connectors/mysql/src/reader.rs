@@ -1,0 +1,292 @@
+//! Follows the log and lets copies in between: the one place where rows leave in order.
+//!
+//! Invariant: whatever is sent is true as of the boundary that the log's reader has reached, and
+//! the shared cursor is sent before anything that relies on it. The argument for copies stands in
+//! [`crate::snapshot`]; this file is its step 4, with [`changes`] recording `K` and [`copying`]
+//! starting and receiving copies.
+
+mod changes;
+mod copying;
+mod follow;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use mysql_async::Conn;
+use tokio::time::Instant;
+use tributary_model::{Error, Output, Positions, Result, Scope, Until};
+
+use crate::column::ValueOptions;
+use crate::cursor::{Cursor, LogCursor};
+use crate::log::stream::{LogStream, Step};
+use crate::position::LogPosition;
+use crate::server::Server;
+use crate::config::SnapshotMode;
+use crate::settings::Settings;
+use crate::snapshot::{Copier, JobId};
+use crate::tables::{Phase, TableIndex, Tables};
+
+use changes::Mapped;
+
+/// Changes wait at most so long for company before they are sent.
+const LINGER: Duration = Duration::from_millis(200);
+/// While the log has no pause, copies get their turn after so many of its events.
+const TURN: u32 = 64;
+
+/// A copy that goes on.
+pub(crate) struct Running {
+    table: TableIndex,
+    /// `H`, once the view is open.
+    high: Option<LogPosition>,
+    released: bool,
+    /// `K`: keys that the log has touched since the copy was registered.
+    touched: HashSet<Box<[u8]>>,
+    /// Whether the log has touched the table at all since then.
+    disturbed: bool,
+}
+
+/// What a reading needs from outside.
+pub(crate) struct Reader<'a> {
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) server: Arc<Server>,
+    /// For questions on the side.
+    pub(crate) conn: Conn,
+    pub(crate) out: &'a Output<Cursor>,
+    pub(crate) until: Until,
+    pub(crate) options: ValueOptions,
+    pub(crate) tables: Tables,
+    pub(crate) log: LogStream,
+    pub(crate) copier: Copier,
+    pub(crate) progress: Progress,
+}
+
+/// What a reading keeps for itself.
+pub(crate) struct Progress {
+    /// Where a reading of what is there ends.
+    target: LogPosition,
+    era: u32,
+    /// The shared cursor sent last.
+    sent: Option<LogPosition>,
+    jobs: BTreeMap<JobId, Running>,
+    /// The copy that everything else waits for.
+    exclusive: Option<JobId>,
+    mapped: HashMap<u64, Mapped>,
+    /// Rows of this transaction so far.
+    ordinal: u64,
+    /// Copied rows sent at this boundary so far, and the boundary.
+    copied: (LogPosition, u64),
+    /// Changed rows that wait, and since when.
+    waiting: (usize, Option<Instant>),
+    events: u32,
+}
+
+impl Progress {
+    /// Before the first event.
+    pub(crate) fn new(target: LogPosition, start: &LogPosition, era: u32) -> Self {
+        Self {
+            target,
+            era,
+            sent: None,
+            jobs: BTreeMap::new(),
+            exclusive: None,
+            mapped: HashMap::new(),
+            ordinal: 0,
+            copied: (start.clone(), 0),
+            waiting: (0, None),
+            events: 0,
+        }
+    }
+}
+
+impl Reader<'_> {
+    /// Reads until everything that was asked for has been sent.
+    pub(crate) async fn run(&mut self) -> Result<()> {
+        self.send_position().await?;
+        loop {
+            if self.log.is_boundary() {
+                self.start_copies().await?;
+                self.release_copies().await?;
+                if self.is_done() {
+                    break;
+                }
+            }
+            self.advance().await?;
+        }
+        self.send_everything().await
+    }
+
+    /// Takes one event of the log, or one message of a copy.
+    async fn advance(&mut self) -> Result<()> {
+        if self.progress.exclusive.is_some() {
+            let (id, copied) = self.copier.next().await;
+            return self.copied(id, copied).await;
+        }
+        let may_copy = self.log.is_boundary() && self.copier.running() > 0;
+        self.progress.events += 1;
+        if may_copy && self.progress.events.is_multiple_of(TURN) {
+            let ready = tokio::task::unconstrained(self.copier.next()).now_or_never();
+            if let Some((id, copied)) = ready {
+                return self.copied(id, copied).await;
+            }
+        }
+        if let Some(step) = self.log.ready() {
+            self.step(step?).await?;
+            return self.send_if_full().await;
+        }
+        let deadline = self.progress.waiting.1.map(|since| since + LINGER);
+        let linger = async {
+            match deadline {
+                Some(at) => tokio::time::sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            step = self.log.next() => self.step(step?).await,
+            (id, copied) = self.copier.next(), if may_copy => self.copied(id, copied).await,
+            () = linger, if self.log.is_boundary() => self.send_everything().await,
+        }
+    }
+
+    /// Whether nothing is left that was asked for.
+    fn is_done(&self) -> bool {
+        let is_copied = !self.tables.iter().any(|(_, table)| table.is_copying());
+        match (self.until, self.settings.snapshot) {
+            (_, SnapshotMode::InitialOnly) => is_copied,
+            (Until::Stopped, _) => false,
+            (Until::Now, _) => is_copied && *self.log.position() >= self.progress.target,
+        }
+    }
+
+    async fn step(&mut self, step: Step) -> Result<()> {
+        match step {
+            Step::TableMap(raw) => self.map(&raw),
+            Step::Rows(raw) => self.rows(&raw).await,
+            Step::Statement(query) => self.statement(&query).await,
+            Step::Committed | Step::Nothing => {
+                if self.log.is_boundary() {
+                    self.progress.ordinal = 0;
+                }
+                Ok(())
+            }
+            Step::RolledBack => self.refuse_open_rows("was rolled back after parts of it had been logged"),
+            Step::Prepared => self.refuse_open_rows("is an XA transaction with an open outcome"),
+        }
+    }
+
+    /// Rows of a transaction that may not have happened can't be taken back.
+    fn refuse_open_rows(&mut self, what: &str) -> Result<()> {
+        if self.progress.ordinal == 0 {
+            return Ok(());
+        }
+        Err(Error::new(
+            tributary_model::ErrorKind::Incompatible,
+            format!("a transaction on selected tables before {} {what}", self.log.position()),
+        )
+        .fix(
+            "This version can't follow such a transaction. Take its tables out of `select`, or copy \
+             them anew behind it with `--full-refresh`.",
+        ))
+    }
+
+    async fn send_if_full(&mut self) -> Result<()> {
+        const ROWS: usize = 32_768;
+        let (rows, since) = self.progress.waiting;
+        // The clock is asked now and then only: events are many.
+        let is_due = self.progress.events.is_multiple_of(256)
+            && since.is_some_and(|since| since.elapsed() >= LINGER);
+        if self.log.is_boundary() && (rows >= ROWS || is_due) {
+            return self.send_everything().await;
+        }
+        Ok(())
+    }
+
+    /// Sends all waiting changes and the cursor that covers them. Only at a boundary.
+    async fn send_everything(&mut self) -> Result<()> {
+        for index in 0..self.tables.len() {
+            self.send_changes(index).await?;
+        }
+        self.progress.waiting = (0, None);
+        self.send_position().await
+    }
+
+    /// Sends the shared cursor if it has moved.
+    async fn send_position(&mut self) -> Result<()> {
+        let position = self.log.position();
+        if self.progress.sent.as_ref() == Some(position) {
+            return Ok(());
+        }
+        let cursor = LogCursor {
+            server: self.server.identity.to_string(),
+            position: position.clone(),
+            gtid: self.log.gtids().map(ToString::to_string),
+            era: self.progress.era,
+        };
+        self.progress.sent = Some(position.clone());
+        self.out.checkpoint(Scope::Shared, &Cursor::Log(cursor)).await
+    }
+
+    /// Sends a table's cursor.
+    async fn send_cursor(&mut self, index: TableIndex) -> Result<()> {
+        let table = &self.tables[index];
+        let Some(cursor) = table.cursor() else { return Ok(()) };
+        let scope = Scope::Stream(table.stream.clone());
+        self.out.checkpoint(scope, &Cursor::Table(cursor)).await
+    }
+
+    /// Gives a table up; the others go on. Its cursor says that it missed changes from here on.
+    async fn stop(&mut self, index: TableIndex, error: Error) -> Result<()> {
+        self.cancel_jobs(index);
+        let table = &mut self.tables[index];
+        table.pending = None;
+        table.phase = Phase::Stopped(error.what());
+        let stream = table.stream.clone();
+        self.out.failed(&stream, error).await?;
+        self.send_cursor(index).await
+    }
+
+    fn cancel_jobs(&mut self, index: TableIndex) {
+        let copier = &mut self.copier;
+        self.progress.jobs.retain(|id, running| {
+            if running.table == index {
+                copier.cancel(*id);
+            }
+            running.table != index
+        });
+        if let Phase::Copying { parts, .. } = &mut self.tables[index].phase {
+            for part in parts {
+                part.job = None;
+            }
+        }
+        if let Phase::CopyingWhole(id) = self.tables[index].phase {
+            if self.progress.exclusive == Some(id) {
+                self.progress.exclusive = None;
+            }
+            self.tables[index].phase = Phase::Waiting;
+        }
+    }
+
+    /// The place of `rows` copied rows in the source's order.
+    fn copied_positions(&mut self, rows: usize) -> Positions {
+        let position = self.log.position();
+        if self.progress.copied.0 != *position {
+            self.progress.copied = (position.clone(), 0);
+        }
+        let ordinal = self.progress.copied.1;
+        self.progress.copied.1 += rows as u64;
+        Positions(vec![self.run_at(ordinal)])
+    }
+
+    fn run_at(&self, ordinal: u64) -> tributary_model::PositionRun {
+        let position = self.log.position();
+        let file = position.number().unwrap_or_default();
+        tributary_model::PositionRun {
+            start: 0,
+            // Files of another server's log come after all files of this one's.
+            major: (u64::from(self.progress.era) << 32) + file,
+            minor: position.offset,
+            ordinal,
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! Starts copies, lets their rows go when the log has caught up, and sends them.
+
+use std::collections::HashSet;
+
+use arrow_array::{BooleanArray, RecordBatch};
+use arrow_select::filter::filter_record_batch;
+use tributary_model::{
+    ChangeBatch, Error, Op, Positions, Presence, Result, Rows, TruncateKind,
+};
+
+use crate::decode::KeyEncoder;
+use crate::failure::{is_definition_changed, server_code};
+use crate::config::SnapshotMode;
+use crate::snapshot::{Batch, Copied, Job, JobId, Low, Piece, segments};
+use crate::tables::{Part, Phase, TableIndex};
+
+use super::{Reader, Running};
+
+impl Reader<'_> {
+    /// Starts as many copies as there may be. Only at a boundary, which is their low mark.
+    pub(super) async fn start_copies(&mut self) -> Result<()> {
+        while self.copier.running() < self.settings.parallelism
+            && self.progress.exclusive.is_none()
+        {
+            let Some(index) = self.next_to_copy() else { return Ok(()) };
+            if matches!(self.tables[index].phase, Phase::Waiting) {
+                if self.settings.snapshot == SnapshotMode::NoData {
+                    self.skip_copy(index).await?;
+                    continue;
+                }
+                if self.tables[index].walk().is_some() {
+                    self.begin_walk(index).await?;
+                }
+            }
+            self.start_job(index);
+        }
+        Ok(())
+    }
+
+    /// A table with something to copy that no job is at.
+    fn next_to_copy(&self) -> Option<TableIndex> {
+        let has_work = |phase: &Phase| match phase {
+            Phase::Waiting => true,
+            Phase::Copying { parts, .. } => parts.iter().any(|part| part.job.is_none()),
+            Phase::CopyingWhole(_) | Phase::Streaming | Phase::Stopped(_) => false,
+        };
+        // What has begun is finished first: fewer tables are half there.
+        let begun = self.tables.iter().find(|(_, table)| {
+            has_work(&table.phase) && !matches!(table.phase, Phase::Waiting)
+        });
+        begun.or_else(|| self.tables.iter().find(|(_, table)| has_work(&table.phase))).map(|(i, _)| i)
+    }
+
+    /// Begins the copy of a table from nothing.
+    async fn begin_walk(&mut self, index: TableIndex) -> Result<()> {
+        let info = self.tables[index].info.clone();
+        let pieces = segments(&mut self.conn, &info, self.settings.chunk_rows).await?;
+        self.tables[index].rebase();
+        self.tables[index].phase =
+            Phase::Copying { parts: pieces.into_iter().map(Part::from).collect(), changed: false };
+        self.restart(index).await?;
+        self.send_cursor(index).await
+    }
+
+    /// `snapshot: no_data`: what is there is left out, changes from here on are followed.
+    async fn skip_copy(&mut self, index: TableIndex) -> Result<()> {
+        self.send_everything().await?;
+        self.tables[index].rebase();
+        self.tables[index].phase = Phase::Streaming;
+        self.send_cursor(index).await
+    }
+
+    /// Empties the destination's table: what it holds is of an earlier copy.
+    async fn restart(&mut self, index: TableIndex) -> Result<()> {
+        self.send_everything().await?;
+        let stream = self.tables[index].stream.clone();
+        let positions = self.copied_positions(0);
+        self.out.phase(&stream, tributary_model::Phase::Snapshot).await?;
+        self.out.truncate(&stream, TruncateKind::Restart, positions).await
+    }
+
+    fn start_job(&mut self, index: TableIndex) {
+        let styles = self.tables[index].walk();
+        let limit = self.settings.chunk_rows;
+        let table = &mut self.tables[index];
+        let free = match &table.phase {
+            Phase::Copying { parts, .. } => parts.iter().position(|part| part.job.is_none()),
+            _ => None,
+        };
+        let piece = match (&table.phase, free, styles) {
+            (Phase::Copying { parts, .. }, Some(free), Some(styles)) => {
+                Piece::Range { segment: parts[free].segment.clone(), styles, limit }
+            }
+            _ => Piece::Whole,
+        };
+        let job = Job {
+            stream: table.stream.clone(),
+            table: table.info.clone(),
+            layout: table.layout.clone(),
+            piece,
+            low: Low { position: self.log.position().clone(), gtids: self.log.gtids().cloned() },
+        };
+        let id = self.copier.start(job);
+        match (&mut table.phase, free) {
+            (Phase::Copying { parts, .. }, Some(free)) => parts[free].job = Some(id),
+            (phase, _) => *phase = Phase::CopyingWhole(id),
+        }
+        let running = Running {
+            table: index,
+            high: None,
+            released: false,
+            touched: HashSet::new(),
+            disturbed: false,
+        };
+        self.progress.jobs.insert(id, running);
+    }
+
+    /// Lets rows go where the log has reached their high mark. Only at a boundary.
+    pub(super) async fn release_copies(&mut self) -> Result<()> {
+        let position = self.log.position().clone();
+        let is_due = |running: &Running| {
+            !running.released && running.high.as_ref().is_some_and(|high| position >= *high)
+        };
+        let due: Vec<JobId> =
+            self.progress.jobs.iter().filter(|(_, job)| is_due(job)).map(|(id, _)| *id).collect();
+        for id in due {
+            let Some(running) = self.progress.jobs.get_mut(&id) else { continue };
+            running.released = true;
+            let (index, disturbed) = (running.table, running.disturbed);
+            if matches!(self.tables[index].phase, Phase::CopyingWhole(_)) {
+                if disturbed {
+                    // The view may or may not show that change: open another.
+                    self.cancel_jobs(index);
+                    continue;
+                }
+                self.progress.exclusive = Some(id);
+                self.tables[index].rebase();
+                self.restart(index).await?;
+                self.copier.release(id);
+                return Ok(());
+            }
+            self.copier.release(id);
+        }
+        Ok(())
+    }
+
+    /// Takes what a copy says. Only at a boundary.
+    pub(super) async fn copied(&mut self, id: JobId, copied: Copied) -> Result<()> {
+        let Some(running) = self.progress.jobs.get_mut(&id) else { return Ok(()) };
+        let index = running.table;
+        match copied {
+            Copied::Opened(high) => {
+                running.high = Some(high);
+                Ok(())
+            }
+            Copied::Rows(batch) => self.send_copy(id, index, batch).await,
+            Copied::Done { exhausted } => self.end_job(id, index, exhausted).await,
+            Copied::Failed(error) => self.fail_job(id, index, error).await,
+        }
+    }
+
+    /// Sends copied rows as of this boundary, without those that the log has touched.
+    async fn send_copy(&mut self, id: JobId, index: TableIndex, batch: Batch) -> Result<()> {
+        self.send_changes(index).await?; // K is complete up to here
+        self.send_position().await?; // and the cursor is here
+        let Some(running) = self.progress.jobs.get(&id) else { return Ok(()) };
+        let table = &self.tables[index];
+        let rows = if running.touched.is_empty() {
+            batch.rows
+        } else {
+            let keys = KeyEncoder::new(&table.layout, self.options)?;
+            without(&batch.rows, &keys, &running.touched)?
+        };
+        let presence = match table.phase {
+            Phase::Copying { changed: true, .. } => Presence::Possible,
+            _ => Presence::Absent,
+        };
+        let (stream, schema) = (table.stream.clone(), table.layout.schema.clone());
+        if !batch.rejections.is_empty() {
+            self.out.rejected(batch.rejections).await?;
+        }
+        let count = rows.num_rows();
+        let positions = self.copied_positions(count);
+        let batch_out = ChangeBatch {
+            schema,
+            ops: vec![Op::Read; count],
+            positions,
+            presence,
+            columns: rows,
+        };
+        self.out.rows(&stream, Rows::Arrow(batch_out)).await?;
+        if let (Some(last), Phase::Copying { parts, .. }) =
+            (batch.last, &mut self.tables[index].phase)
+        {
+            let own = parts.iter_mut().find(|part| part.job == Some(id));
+            if let Some(part) = own {
+                part.segment.after = Some(last);
+            }
+            self.send_cursor(index).await?;
+        }
+        Ok(())
+    }
+
+    async fn end_job(&mut self, id: JobId, index: TableIndex, exhausted: bool) -> Result<()> {
+        self.progress.jobs.remove(&id);
+        if self.progress.exclusive == Some(id) {
+            self.progress.exclusive = None;
+        }
+        let table = &mut self.tables[index];
+        let is_complete = match &mut table.phase {
+            Phase::Copying { parts, .. } => {
+                if exhausted {
+                    parts.retain(|part| part.job != Some(id));
+                }
+                for part in parts.iter_mut().filter(|part| part.job == Some(id)) {
+                    part.job = None;
+                }
+                parts.is_empty()
+            }
+            Phase::CopyingWhole(_) => true,
+            Phase::Waiting | Phase::Streaming | Phase::Stopped(_) => false,
+        };
+        if !is_complete {
+            return Ok(());
+        }
+        table.phase = Phase::Streaming;
+        let stream = table.stream.clone();
+        self.out.phase(&stream, tributary_model::Phase::Streaming).await?;
+        self.send_everything().await?;
+        self.send_cursor(index).await
+    }
+
+    async fn fail_job(&mut self, id: JobId, index: TableIndex, error: Error) -> Result<()> {
+        const UNKNOWN_COLUMN: u16 = 1054;
+        const NOT_ALLOWED: [u16; 3] = [1142, 1143, 1044];
+        const NO_TABLE: u16 = 1146;
+        let code = server_code(&error);
+        self.progress.jobs.remove(&id);
+        if is_definition_changed(&error) || code == Some(UNKNOWN_COLUMN) || code == Some(NO_TABLE) {
+            return self.relayout_and_copy_anew(index).await;
+        }
+        if code.is_some_and(|code| NOT_ALLOWED.contains(&code)) {
+            return self.stop(index, error).await;
+        }
+        Err(error)
+    }
+}
+
+/// The rows whose keys are not among `touched`.
+fn without(
+    rows: &RecordBatch,
+    keys: &KeyEncoder,
+    touched: &HashSet<Box<[u8]>>,
+) -> Result<RecordBatch> {
+    let keys = keys.keys(rows)?;
+    let keep: BooleanArray =
+        keys.iter().map(|key| Some(!touched.contains(key.data()))).collect();
+    filter_record_batch(rows, &keep)
+        .map_err(|cause| Error::bug("copied rows can't be filtered").because(cause))
+}
+
+/// An empty batch of a table's current layout: the destination learns of new columns from it.
+pub(super) fn empty(schema: &std::sync::Arc<tributary_model::StreamSchema>) -> ChangeBatch {
+    let fields = schema.columns.iter().map(|column| {
+        arrow_schema::Field::new(&column.name, column.data_type.to_arrow(), true)
+    });
+    let arrow = arrow_schema::Schema::new(fields.collect::<Vec<_>>());
+    ChangeBatch {
+        schema: schema.clone(),
+        ops: Vec::new(),
+        positions: Positions::default(),
+        presence: Presence::Possible,
+        columns: RecordBatch::new_empty(arrow.into()),
+    }
+}

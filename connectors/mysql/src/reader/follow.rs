@@ -1,0 +1,265 @@
+//! Statements of the log that change a table without row events.
+//!
+//! The layout of coming rows needs nothing here: it comes with the rows. What does: rows that the
+//! destination already has and that a statement has changed under it. Where it is known what they
+//! hold now (a column added with a constant), the destination is told; where it is not, the table
+//! is copied anew. Nothing is guessed.
+
+use tributary_model::{Error, ErrorKind, Positions, Result, Rows, StreamName, StreamSchema, TruncateKind};
+
+use crate::cursor::TableCursor;
+use crate::ddl::{Context, Statement, Table as Named, classify};
+use crate::default::{DefaultValue, constant_default};
+use crate::discover;
+use crate::info::TableInfo;
+use crate::log::event::Query;
+use crate::server::Server;
+use crate::tables::{Phase, TableIndex};
+
+use super::copying::empty;
+use super::Reader;
+
+/// What a change of layout means for the rows in the destination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Consequence {
+    /// They are as they were.
+    None,
+    /// They have new columns whose values are known.
+    Extend,
+    /// It is not known what they are now.
+    CopyAnew,
+}
+
+impl Reader<'_> {
+    /// Takes a statement.
+    pub(super) async fn statement(&mut self, query: &Query) -> Result<()> {
+        let context = Context {
+            database: &query.database,
+            flavor: self.server.flavor,
+            version: self.server.version.number(),
+            ansi_quotes: query.ansi_quotes,
+            no_backslash_escapes: query.no_backslash_escapes,
+            ignores_case: self.server.ignores_case(),
+        };
+        let statement = classify(query.sql.as_bytes(), &context);
+        for index in 0..self.tables.len() {
+            let info = &self.tables[index].info;
+            let named = named(info, &self.server);
+            if statement.touches(&named) && !self.is_left_out(index) {
+                self.apply(index, &statement).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a table's changes are of no interest (yet).
+    fn is_left_out(&self, index: TableIndex) -> bool {
+        matches!(self.tables[index].phase, Phase::Stopped(_))
+    }
+
+    async fn apply(&mut self, index: TableIndex, statement: &Statement) -> Result<()> {
+        for running in self.progress.jobs.values_mut().filter(|running| running.table == index) {
+            running.disturbed = true;
+        }
+        match statement {
+            Statement::Begin
+            | Statement::Commit
+            | Statement::Rollback
+            | Statement::Savepoint
+            | Statement::Xa(_)
+            | Statement::Ignorable => Ok(()),
+            Statement::Truncate(_) => self.truncate(index).await,
+            Statement::Dml(_) => {
+                let stream = &self.tables[index].stream;
+                let error = by_statement(stream, &self.log.position().to_string());
+                self.stop(index, error).await
+            }
+            Statement::AlterTable(alter)
+                if !alter.changes.moves_rows
+                    && alter.renamed_to.is_none()
+                    && alter.exchanged_with.is_none()
+                    && alter.renamed_columns.is_empty()
+                    && !alter.changes.converts
+                    && !alter.changes.key =>
+            {
+                if alter.changes.any() { self.relayout(index).await } else { Ok(()) }
+            }
+            Statement::AlterTable(_)
+            | Statement::CreateTable(_)
+            | Statement::DropTables(_)
+            | Statement::DropDatabase(_)
+            | Statement::RenameTables(_)
+            | Statement::Unknown(_) => self.relayout_and_copy_anew(index).await,
+        }
+    }
+
+    async fn truncate(&mut self, index: TableIndex) -> Result<()> {
+        if matches!(self.tables[index].phase, Phase::Waiting) {
+            return Ok(());
+        }
+        self.send_changes(index).await?;
+        // Copies that go on may show rows from before: their parts begin again where they were.
+        self.cancel_jobs(index);
+        self.note_change(index).await?;
+        let stream = self.tables[index].stream.clone();
+        let positions = Positions(vec![self.run_at(self.progress.ordinal)]);
+        self.out.truncate(&stream, TruncateKind::Change, positions).await
+    }
+
+    /// Takes a table's layout over as it is now, and does for the destination's rows what follows.
+    async fn relayout(&mut self, index: TableIndex) -> Result<()> {
+        self.send_changes(index).await?;
+        let Some(info) = self.ask_for(index).await? else { return self.gone(index).await };
+        let server = self.server.clone();
+        let options = self.options;
+        let table = &mut self.tables[index];
+        table.relayout(info, options)?;
+        match consequence(&table.baseline, &table.info, &table.layout.schema, &server) {
+            Consequence::None => Ok(()),
+            // A copy that goes on has rows of both layouts: simpler and surer to begin again.
+            _ if table.is_copying() => self.copy_anew(index),
+            Consequence::CopyAnew => self.copy_anew(index),
+            Consequence::Extend => {
+                table.rebase();
+                let (stream, batch) = (table.stream.clone(), empty(&table.layout.schema));
+                self.out.rows(&stream, Rows::Arrow(batch)).await?;
+                self.send_cursor(index).await
+            }
+        }
+    }
+
+    /// Takes a table's layout over as it is now and begins its copy again.
+    pub(super) async fn relayout_and_copy_anew(&mut self, index: TableIndex) -> Result<()> {
+        self.send_changes(index).await?;
+        let Some(info) = self.ask_for(index).await? else { return self.gone(index).await };
+        let options = self.options;
+        self.tables[index].relayout(info, options)?;
+        self.copy_anew(index)
+    }
+
+    fn copy_anew(&mut self, index: TableIndex) -> Result<()> {
+        self.cancel_jobs(index);
+        let table = &mut self.tables[index];
+        tracing::info!(stream = %table.stream, "the table's layout changed; it is copied anew");
+        table.phase = Phase::Waiting;
+        Ok(())
+    }
+
+    /// The table is not there any more. Its rows stay in the destination; should it come back, it
+    /// is copied from the beginning.
+    async fn gone(&mut self, index: TableIndex) -> Result<()> {
+        self.cancel_jobs(index);
+        let table = &mut self.tables[index];
+        tracing::warn!(stream = %table.stream, "the table was dropped or renamed in the source");
+        table.phase = Phase::Stopped("the table was dropped or renamed in the source".to_owned());
+        self.send_cursor(index).await
+    }
+
+    async fn ask_for(&mut self, index: TableIndex) -> Result<Option<TableInfo>> {
+        let info = self.tables[index].info.clone();
+        discover::table(&mut self.conn, &info.database, &info.name).await
+    }
+}
+
+fn named(info: &TableInfo, server: &Server) -> Named {
+    let kept = |name: &str| if server.ignores_case() { name.to_lowercase() } else { name.to_owned() };
+    Named { database: kept(&info.database), name: kept(&info.name) }
+}
+
+/// Measures the layout that the destination's rows were read with against the one of now.
+fn consequence(
+    before: &TableCursor,
+    info: &TableInfo,
+    now: &StreamSchema,
+    server: &Server,
+) -> Consequence {
+    if before.key != now.key {
+        return Consequence::CopyAnew;
+    }
+    let mut extends = false;
+    for column in &now.columns {
+        match before.columns.get(&column.name) {
+            Some(had) if had.join(column.data_type) == Some(column.data_type) => {
+                extends |= *had != column.data_type;
+            }
+            Some(_) => return Consequence::CopyAnew,
+            None => {
+                let declared = info.columns.iter().find(|known| known.name == column.name);
+                let default = declared.map(|known| constant_default(known, server.flavor));
+                if matches!(default, None | Some(DefaultValue::Unknown)) {
+                    return Consequence::CopyAnew;
+                }
+                extends = true;
+            }
+        }
+    }
+    if extends { Consequence::Extend } else { Consequence::None }
+}
+
+fn by_statement(stream: &StreamName, position: &str) -> Error {
+    Error::new(
+        ErrorKind::Config,
+        format!("rows of {stream} were changed by a logged statement before {position}, not by row events"),
+    )
+    .fix(
+        "Set binlog_format=ROW for every session (SET GLOBAL binlog_format=ROW, then reconnect the \
+         writers). The table is copied anew in the next sync.",
+    )
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use tributary_model::{Column, DataType};
+
+    use super::*;
+    use crate::cursor::TablePhase;
+    use crate::info::ColumnInfo;
+
+    fn schema(columns: &[(&str, DataType)]) -> StreamSchema {
+        let column = |&(name, data_type): &(&str, DataType)| Column {
+            name: name.into(),
+            data_type,
+            nullable: true,
+            default: None,
+        };
+        StreamSchema { columns: columns.iter().map(column).collect(), key: vec!["id".into()] }
+    }
+
+    fn measured(before: &[(&str, DataType)], now: &[(&str, DataType)], extra: &str) -> Consequence {
+        let server =
+            Server::assemble("9.7.0".into(), "r@%", BTreeMap::new()).unwrap();
+        let info = TableInfo {
+            columns: now
+                .iter()
+                .map(|(name, _)| ColumnInfo {
+                    name: (*name).into(),
+                    data_type: "int".into(),
+                    column_type: "int".into(),
+                    nullable: true,
+                    extra: extra.into(),
+                    ..ColumnInfo::default()
+                })
+                .collect(),
+            ..TableInfo::default()
+        };
+        let before = TableCursor::new(TablePhase::Streaming, &schema(before));
+        consequence(&before, &info, &schema(now), &server)
+    }
+
+    #[test]
+    fn known_values_extend_and_unknown_ones_are_read_again() {
+        use DataType::{Int32, Int64, Text};
+        let before = [("id", Int32), ("n", Int32)];
+        assert_eq!(measured(&before, &before, ""), Consequence::None);
+        assert_eq!(measured(&before, &[("id", Int32)], ""), Consequence::None);
+        assert_eq!(measured(&before, &[("id", Int32), ("n", Int64)], ""), Consequence::Extend);
+        let added = [("id", Int32), ("n", Int32), ("m", Int32)];
+        assert_eq!(measured(&before, &added, ""), Consequence::Extend);
+        assert_eq!(measured(&before, &added, "stored generated"), Consequence::CopyAnew);
+        assert_eq!(measured(&before, &[("id", Int32), ("n", Text)], ""), Consequence::CopyAnew);
+        assert_eq!(measured(&[("id", Int64)], &[("id", Int32)], ""), Consequence::CopyAnew);
+    }
+}

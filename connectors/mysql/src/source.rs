@@ -1,0 +1,189 @@
+//! The source: connects the parts to the engine's contract.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use mysql_async::Conn;
+use tributary_model::{
+    Catalog, Error, ErrorKind, Output, Phase, ReadRequest, Report, Result, Source, State, Stream,
+    StreamName,
+};
+
+use crate::config::Config;
+use crate::cursor::{Cursor, LogCursor, TableCursor, TablePhase};
+use crate::discover;
+use crate::info::TableInfo;
+use crate::log::stream::LogStream;
+use crate::preflight;
+use crate::reader::{Progress, Reader};
+use crate::requirements::require;
+use crate::server::{Server, status};
+use crate::session;
+use crate::config::SnapshotMode;
+use crate::settings::Settings;
+use crate::snapshot::Copier;
+use crate::start::{Start, fresh, resume};
+use crate::tables::{Table, Tables};
+
+/// A MySQL or MariaDB server.
+#[derive(Debug)]
+pub struct MySql {
+    settings: Arc<Settings>,
+}
+
+#[async_trait]
+impl Source for MySql {
+    const KIND: &'static str = "mysql";
+    type Config = Config;
+    type Cursor = Cursor;
+
+    async fn connect(config: Config) -> Result<Self> {
+        Ok(Self { settings: Arc::new(Settings::from_config(config)?) })
+    }
+
+    async fn check(&self, streams: &[StreamName]) -> Result<Report> {
+        preflight::check(&self.settings, streams).await
+    }
+
+    async fn discover(&self) -> Result<Catalog> {
+        let mut conn = session::open(&self.settings).await?;
+        let tables = discover::tables(&mut conn, &self.settings.databases).await?;
+        let server = Server::read(&mut conn).await?;
+        discover::catalog(&tables, self.settings.values(server.flavor))
+    }
+
+    async fn read(&self, request: ReadRequest<'_, Cursor>, out: &Output<Cursor>) -> Result<()> {
+        let mut conn = session::open(&self.settings).await?;
+        let server = Arc::new(Server::read(&mut conn).await?);
+        require(&server)?;
+        let (log, cursors) = split(request.state)?;
+        let (start, cursors) = self.begin(&mut conn, &server, log, cursors).await?;
+        let tables = self.tables(&mut conn, &server, request.streams, &cursors, out).await?;
+        if self.settings.snapshot == SnapshotMode::InitialOnly
+            && !tables.iter().any(Table::is_copying)
+        {
+            return Ok(());
+        }
+        // Everything up to here is to be read; what comes later is for the next sync.
+        let target = status(&mut conn, &server).await?.position;
+        let stream =
+            LogStream::open(&self.settings, &server, &start.position, start.gtids.clone()).await?;
+        let tables = Tables::new(tables, server.ignores_case());
+        let mut reader = Reader {
+            settings: self.settings.clone(),
+            options: self.settings.values(server.flavor),
+            server: server.clone(),
+            conn,
+            out,
+            until: request.until,
+            tables,
+            log: stream,
+            copier: Copier::new(self.settings.clone(), server),
+            progress: Progress::new(target, &start.position, start.era),
+        };
+        reader.run().await
+    }
+}
+
+impl MySql {
+    /// Where to begin in the log, and which tables' cursors still hold from there.
+    async fn begin<'c>(
+        &self,
+        conn: &mut Conn,
+        server: &Server,
+        log: Option<&LogCursor>,
+        cursors: BTreeMap<&'c StreamName, &'c TableCursor>,
+    ) -> Result<(Start, BTreeMap<&'c StreamName, &'c TableCursor>)> {
+        // A table's cursor means nothing without the log's: it would be the absence of changes.
+        let Some(log) = log else { return Ok((fresh(conn, server).await?, BTreeMap::new())) };
+        match resume(conn, server, log).await {
+            Ok(start) => Ok((start, cursors)),
+            Err(error)
+                if error.kind() == ErrorKind::Expired
+                    && self.settings.snapshot == SnapshotMode::WhenNeeded =>
+            {
+                tracing::warn!(%error, "all tables are copied anew");
+                Ok((fresh(conn, server).await?, BTreeMap::new()))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The selected tables as they are now; one that can't be read fails alone.
+    async fn tables(
+        &self,
+        conn: &mut Conn,
+        server: &Server,
+        streams: &[Stream],
+        cursors: &BTreeMap<&StreamName, &TableCursor>,
+        out: &Output<Cursor>,
+    ) -> Result<Vec<Table>> {
+        let mut infos: BTreeMap<StreamName, TableInfo> =
+            discover::tables(conn, &self.settings.databases)
+                .await?
+                .into_iter()
+                .map(|info| (StreamName::within(&info.database, &info.name), info))
+                .collect();
+        let mut tables = Vec::new();
+        for stream in streams {
+            // Dropped since the streams were listed: the next sync does not know it.
+            let Some(info) = infos.remove(&stream.name) else { continue };
+            let cursor = cursors.get(&stream.name).copied();
+            match self.table(stream, server, info, cursor) {
+                Ok(table) => {
+                    out.phase(&stream.name, phase_of(cursor)).await?;
+                    tables.push(table);
+                }
+                Err(error) => out.failed(&stream.name, error).await?,
+            }
+        }
+        Ok(tables)
+    }
+
+    fn table(
+        &self,
+        stream: &Stream,
+        server: &Server,
+        info: TableInfo,
+        cursor: Option<&TableCursor>,
+    ) -> Result<Table> {
+        if stream.filter.is_some() {
+            return Err(Error::new(
+                ErrorKind::Config,
+                format!("`where` is not available for {}: changes in the log can't be filtered by it yet", stream.name),
+            )
+            .fix("Remove `where` and filter in the warehouse."));
+        }
+        Table::new(stream, info, cursor, self.settings.values(server.flavor))
+    }
+}
+
+fn phase_of(cursor: Option<&TableCursor>) -> Phase {
+    match cursor.map(|cursor| &cursor.phase) {
+        Some(TablePhase::Streaming) => Phase::Streaming,
+        Some(TablePhase::Snapshot { .. }) => Phase::Snapshot,
+        Some(TablePhase::Stopped { .. }) | None => Phase::Pending,
+    }
+}
+
+type Parts<'a> = (Option<&'a LogCursor>, BTreeMap<&'a StreamName, &'a TableCursor>);
+
+/// Tells the log's cursor from the tables'.
+fn split(state: &State<Cursor>) -> Result<Parts<'_>> {
+    let mixed = || {
+        Error::new(ErrorKind::Incompatible, "the stored state has cursors in each other's place")
+            .fix("Start again with `tributary state reset CONNECTION`.")
+    };
+    let log = match &state.shared {
+        None => None,
+        Some(Cursor::Log(log)) => Some(log),
+        Some(Cursor::Table(_)) => return Err(mixed()),
+    };
+    let mut tables = BTreeMap::new();
+    for (stream, cursor) in &state.streams {
+        let Cursor::Table(cursor) = cursor else { return Err(mixed()) };
+        tables.insert(stream, cursor);
+    }
+    Ok((log, tables))
+}

@@ -1,0 +1,193 @@
+//! What the reader knows of each selected table.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tributary_model::{PositionRun, Result, Stream, StreamName};
+
+use crate::column::ValueOptions;
+use crate::cursor::{TableCursor, TablePhase};
+use crate::decode::RowBuilder;
+use crate::info::TableInfo;
+use crate::layout::Layout;
+use crate::snapshot::{JobId, KeyStyle, Segment, key_styles};
+
+/// A table, by its place in [`Tables`].
+pub(crate) type TableIndex = usize;
+
+/// A part of a table's copy and the job that is at it.
+#[derive(Debug)]
+pub(crate) struct Part {
+    pub(crate) segment: Segment,
+    pub(crate) job: Option<JobId>,
+}
+
+/// How a table stands.
+#[derive(Debug)]
+pub(crate) enum Phase {
+    /// Its copy has not begun; its changes are left out.
+    Waiting,
+    /// Its copy goes on.
+    Copying {
+        /// What is still to be copied.
+        parts: Vec<Part>,
+        /// Whether a change has been sent since the copy began.
+        changed: bool,
+    },
+    /// It has no key to walk by; a job is at all of it.
+    CopyingWhole(JobId),
+    /// The log keeps it.
+    Streaming,
+    /// It failed, or is gone; its changes are left out.
+    Stopped(String),
+}
+
+/// Decoded changes that have not been sent.
+pub(crate) struct Pending {
+    pub(crate) builder: RowBuilder,
+    pub(crate) layout: Arc<Layout>,
+    pub(crate) runs: Vec<PositionRun>,
+}
+
+/// A selected table.
+pub(crate) struct Table {
+    pub(crate) stream: StreamName,
+    pub(crate) info: Arc<TableInfo>,
+    pub(crate) excluded: Vec<String>,
+    /// As of now, from `information_schema`: what copies select.
+    pub(crate) layout: Arc<Layout>,
+    pub(crate) phase: Phase,
+    /// What the rows in the destination were read with.
+    pub(crate) baseline: TableCursor,
+    pub(crate) pending: Option<Pending>,
+}
+
+impl Table {
+    /// A table at its cursor; without one, its copy is still to come.
+    pub(crate) fn new(
+        stream: &Stream,
+        info: TableInfo,
+        cursor: Option<&TableCursor>,
+        options: ValueOptions,
+    ) -> Result<Self> {
+        let layout = Arc::new(Layout::from_info(&info, &stream.excluded, options)?);
+        let phase = match cursor.map(|cursor| &cursor.phase) {
+            // A stopped table has missed changes: only a new copy mends it.
+            None | Some(TablePhase::Stopped { .. }) => Phase::Waiting,
+            Some(TablePhase::Streaming) => Phase::Streaming,
+            Some(TablePhase::Snapshot { remaining, changed }) => Phase::Copying {
+                parts: remaining.iter().cloned().map(Part::from).collect(),
+                changed: *changed,
+            },
+        };
+        let baseline = cursor.cloned().unwrap_or_else(|| {
+            TableCursor::new(TablePhase::Streaming, &layout.schema)
+        });
+        Ok(Self {
+            stream: stream.name.clone(),
+            info: Arc::new(info),
+            excluded: stream.excluded.clone(),
+            layout,
+            phase,
+            baseline,
+            pending: None,
+        })
+    }
+
+    /// Takes a new layout over, as of now.
+    pub(crate) fn relayout(&mut self, info: TableInfo, options: ValueOptions) -> Result<()> {
+        self.layout = Arc::new(Layout::from_info(&info, &self.excluded, options)?);
+        self.info = Arc::new(info);
+        Ok(())
+    }
+
+    /// Notes that the rows in the destination are now of the current layout.
+    pub(crate) fn rebase(&mut self) {
+        self.baseline = TableCursor::new(TablePhase::Streaming, &self.layout.schema);
+    }
+
+    /// The cursor that says how the table stands; `None` while nothing of it has been sent.
+    pub(crate) fn cursor(&self) -> Option<TableCursor> {
+        let phase = match &self.phase {
+            Phase::Waiting | Phase::CopyingWhole(_) => return None,
+            Phase::Copying { parts, changed } => TablePhase::Snapshot {
+                remaining: parts.iter().map(|part| part.segment.clone()).collect(),
+                changed: *changed,
+            },
+            Phase::Streaming => TablePhase::Streaming,
+            Phase::Stopped(reason) => TablePhase::Stopped { reason: reason.clone() },
+        };
+        Some(TableCursor { phase, ..self.baseline.clone() })
+    }
+
+    /// How to walk the table by its key, where that is possible.
+    pub(crate) fn walk(&self) -> Option<Vec<KeyStyle>> {
+        key_styles(&self.info)
+    }
+
+    /// Whether its copy is still to be done or going on.
+    pub(crate) fn is_copying(&self) -> bool {
+        matches!(self.phase, Phase::Waiting | Phase::Copying { .. } | Phase::CopyingWhole(_))
+    }
+}
+
+impl From<Segment> for Part {
+    fn from(segment: Segment) -> Self {
+        Self { segment, job: None }
+    }
+}
+
+/// The selected tables.
+pub(crate) struct Tables {
+    all: Vec<Table>,
+    by_name: HashMap<(String, String), TableIndex>,
+    ignores_case: bool,
+}
+
+impl Tables {
+    /// The tables; `ignores_case` says how the server compares names.
+    pub(crate) fn new(all: Vec<Table>, ignores_case: bool) -> Self {
+        let mut tables = Self { all, by_name: HashMap::new(), ignores_case };
+        for index in 0..tables.all.len() {
+            let info = &tables.all[index].info;
+            let key = tables.key(&info.database, &info.name);
+            tables.by_name.insert(key, index);
+        }
+        tables
+    }
+
+    /// The selected table of this name.
+    pub(crate) fn find(&self, database: &str, table: &str) -> Option<TableIndex> {
+        self.by_name.get(&self.key(database, table)).copied()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (TableIndex, &Table)> {
+        self.all.iter().enumerate()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    fn key(&self, database: &str, table: &str) -> (String, String) {
+        if self.ignores_case {
+            (database.to_lowercase(), table.to_lowercase())
+        } else {
+            (database.to_owned(), table.to_owned())
+        }
+    }
+}
+
+impl std::ops::Index<TableIndex> for Tables {
+    type Output = Table;
+
+    fn index(&self, index: TableIndex) -> &Table {
+        &self.all[index]
+    }
+}
+
+impl std::ops::IndexMut<TableIndex> for Tables {
+    fn index_mut(&mut self, index: TableIndex) -> &mut Table {
+        &mut self.all[index]
+    }
+}

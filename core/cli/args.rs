@@ -1,0 +1,280 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+const AFTER: &str = "\
+Examples:
+  tributary init mysql://reader:secret@db.internal/shop duckdb:warehouse.duckdb
+  tributary check
+  tributary sync
+  tributary query warehouse \"SELECT count(*) FROM shop.orders\"
+
+Exit codes: 0 done, 1 failed, 2 bad configuration or usage, 3 some streams failed and the others
+committed, 130 interrupted.";
+
+/// Moves data from databases and APIs into warehouses and lakes, exactly once.
+#[derive(Debug, Parser)]
+#[command(name = "tributary", version, after_help = AFTER, max_term_width = 100)]
+#[command(arg_required_else_help = true, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    /// The configuration file
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "TRIBUTARY_CONFIG"
+    )]
+    #[arg(default_value = "tributary.yaml", hide_env_values = true)]
+    pub(crate) config: PathBuf,
+    #[command(flatten)]
+    pub(crate) logging: LoggingArgs,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// How to log, on stderr.
+#[derive(Debug, Args)]
+pub(crate) struct LoggingArgs {
+    /// How logs are written to stderr
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
+    pub(crate) log_format: LogFormat,
+    /// What is logged: error, warn, info, debug, trace, or a filter as in RUST_LOG
+    #[arg(
+        long,
+        global = true,
+        value_name = "LEVEL",
+        env = "RUST_LOG",
+        hide_env_values = true
+    )]
+    pub(crate) log_level: Option<String>,
+}
+
+/// How logs are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// Lines for people, with progress bars on a terminal.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// How a result is written to stdout.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Tables for people.
+    #[default]
+    Text,
+    /// One JSON document.
+    Json,
+}
+
+/// For every command with a result.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct OutputArgs {
+    /// How the result is written to stdout
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    pub(crate) output: Format,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Write a commented configuration with every stream of a source listed
+    #[command(after_help = "\
+Example:
+  tributary init mysql://reader:secret@db.internal:3306/shop duckdb:warehouse.duckdb
+
+The password does not go into the file: it says ${SHOP_PASSWORD}, to be set in the environment.")]
+    Init(InitArgs),
+    /// Read the configuration and contact nothing
+    Validate(ValidateArgs),
+    /// Test every requirement of connections, with the exact fix for what is missing
+    #[command(after_help = "\
+Examples:
+  tributary check            every connection
+  tributary check shop       one of them
+
+Exits with 1 if anything is a FAIL.")]
+    Check(CheckArgs),
+    /// List the streams of a source with keys, columns and types
+    #[command(after_help = "Example:\n  tributary discover shop")]
+    Discover(DiscoverArgs),
+    /// Run connections once: what is new since the last run, or all of it the first time
+    #[command(after_help = "\
+Examples:
+  tributary sync                              every connection
+  tributary sync shop                         one of them
+  tributary sync shop:shop.orders             one stream of it
+  tributary sync --select 'shop.*' --dry-run  what would be read, and into which tables")]
+    Sync(SyncArgs),
+    /// Show how far every connection and stream has come
+    Status(StatusArgs),
+    /// Look at cursors, move them, or keep a copy
+    State(StateArgs),
+    /// Ask a destination a question in SQL
+    #[command(after_help = "\
+Example:
+  tributary query warehouse \"SELECT * FROM _tributary.loads ORDER BY committed_at DESC\"")]
+    Query(QueryArgs),
+    /// List the kinds of source and destination, or the settings of one
+    #[command(after_help = "Examples:\n  tributary connectors\n  tributary connectors mysql")]
+    Connectors(ConnectorsArgs),
+    /// Print the JSON Schema of the configuration, for editors
+    #[command(after_help = "Example:\n  tributary schema > tributary.schema.json")]
+    Schema,
+}
+
+/// `init`.
+#[derive(Debug, Args)]
+pub(crate) struct InitArgs {
+    /// Where records come from: mysql://user:password@host:3306/database
+    #[arg(value_name = "SOURCE_URL")]
+    pub(crate) source: String,
+    /// Where they go: duckdb:file.duckdb or duckdb:///path/file.duckdb
+    #[arg(value_name = "DESTINATION_URL")]
+    pub(crate) destination: String,
+    /// The file to write; never one that exists [default: that of --config]
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+/// `validate`.
+#[derive(Debug, Args)]
+pub(crate) struct ValidateArgs {
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+/// `check`.
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// The connections to test [default: all]
+    #[arg(value_name = "CONNECTION")]
+    pub(crate) connections: Vec<String>,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+/// `discover`.
+#[derive(Debug, Args)]
+pub(crate) struct DiscoverArgs {
+    /// A name under `sources`
+    #[arg(value_name = "SOURCE")]
+    pub(crate) source: String,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+/// `sync`.
+#[derive(Debug, Args)]
+pub(crate) struct SyncArgs {
+    /// What to run: connections, or single streams of them [default: every connection]
+    #[arg(value_name = "CONNECTION[:STREAM]")]
+    pub(crate) targets: Vec<String>,
+    /// Read the streams anew from the beginning
+    #[arg(long)]
+    pub(crate) full_refresh: bool,
+    /// Only streams that fit this pattern; `!` takes away, may be given again
+    #[arg(long, value_name = "PATTERN")]
+    pub(crate) select: Vec<String>,
+    /// Say what would be read and into which tables, and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+/// `status`.
+#[derive(Debug, Args)]
+pub(crate) struct StatusArgs {
+    /// The connections to show [default: all]
+    #[arg(value_name = "CONNECTION")]
+    pub(crate) connections: Vec<String>,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+/// `query`.
+#[derive(Debug, Args)]
+pub(crate) struct QueryArgs {
+    /// A name under `destinations`
+    #[arg(value_name = "DESTINATION")]
+    pub(crate) destination: String,
+    /// The question
+    #[arg(value_name = "SQL")]
+    pub(crate) sql: String,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+/// `connectors`.
+#[derive(Debug, Args)]
+pub(crate) struct ConnectorsArgs {
+    /// A kind, to see its settings
+    #[arg(value_name = "TYPE")]
+    pub(crate) kind: Option<String>,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+/// `state`.
+#[derive(Debug, Args)]
+pub(crate) struct StateArgs {
+    #[command(subcommand)]
+    pub(crate) action: StateAction,
+}
+
+/// What to do with cursors.
+#[derive(Debug, Subcommand)]
+pub(crate) enum StateAction {
+    /// List the cursors of connections
+    List {
+        /// The connections [default: all]
+        #[arg(value_name = "CONNECTION")]
+        connections: Vec<String>,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// Print the state of a connection, or the cursor of a stream, as JSON
+    Get {
+        /// Which
+        #[arg(value_name = "CONNECTION[:STREAM]")]
+        target: String,
+    },
+    /// Replace the shared cursor of a connection, or the cursor of a stream
+    #[command(after_help = "\
+Example:
+  tributary state set shop:shop.orders '{\"phase\": \"done\"}'
+
+The tables stay as they are: what lies between the old cursor and the new one is read again, or not
+at all.")]
+    Set {
+        /// Which
+        #[arg(value_name = "CONNECTION[:STREAM]")]
+        target: String,
+        /// The cursor, as `state get` prints it
+        #[arg(value_name = "JSON")]
+        cursor: String,
+    },
+    /// Forget all cursors of a connection, or that of a stream: the next run reads it anew
+    Reset {
+        /// Which
+        #[arg(value_name = "CONNECTION[:STREAM]")]
+        target: String,
+    },
+    /// Print the state of connections as one JSON document
+    Export {
+        /// The connections [default: all]
+        #[arg(value_name = "CONNECTION")]
+        connections: Vec<String>,
+    },
+    /// Replace the state of the connections in a document that `state export` printed
+    Import {
+        /// The document; `-` reads stdin
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+}

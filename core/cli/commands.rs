@@ -1,0 +1,63 @@
+//! The commands, one file each.
+
+mod check;
+mod connectors;
+mod discover;
+mod init;
+mod query;
+mod schema;
+mod state;
+mod status;
+mod sync;
+mod target;
+mod validate;
+
+use crate::args::{Command, Format, StateAction};
+use crate::exit::{Exit, Failure};
+use crate::output;
+use crate::session::Session;
+
+/// Runs one command and says how it went.
+pub(crate) async fn run(command: Command, session: &Session) -> Exit {
+    let format = format_of(&command);
+    let outcome = dispatch(command, session).await;
+    outcome.unwrap_or_else(|failure| {
+        session.bars.clear();
+        output::explain(format, &failure)
+    })
+}
+
+async fn dispatch(command: Command, session: &Session) -> Result<Exit, Failure> {
+    match command {
+        Command::Init(args) => init::run(&args, session).await,
+        Command::Validate(args) => validate::run(&args, session),
+        Command::Check(args) => check::run(&args, session).await,
+        Command::Discover(args) => discover::run(&args, session).await,
+        Command::Sync(args) => sync::run(&args, session).await,
+        Command::Status(args) => status::run(&args, session).await,
+        Command::State(args) => state::run(&args.action, session).await,
+        Command::Query(args) => query::run(&args, session).await,
+        Command::Connectors(args) => connectors::run(&args),
+        Command::Schema => Ok(schema::run()),
+    }
+}
+
+fn format_of(command: &Command) -> Format {
+    match command {
+        Command::Validate(args) => args.output.output,
+        Command::Check(args) => args.output.output,
+        Command::Discover(args) => args.output.output,
+        Command::Sync(args) => args.output.output,
+        Command::Status(args) => args.output.output,
+        Command::Query(args) => args.output.output,
+        Command::Connectors(args) => args.output.output,
+        Command::State(args) => match &args.action {
+            StateAction::List { output, .. } => output.output,
+            StateAction::Get { .. } | StateAction::Export { .. } => Format::Json,
+            StateAction::Set { .. } | StateAction::Reset { .. } | StateAction::Import { .. } => {
+                Format::Text
+            }
+        },
+        Command::Init(_) | Command::Schema => Format::Text,
+    }
+}

@@ -1,0 +1,49 @@
+//! `tributary discover`: the streams of a source with keys, columns and types.
+
+use tributary_model::{Catalog, Stream};
+
+use crate::args::DiscoverArgs;
+use crate::exit::{Exit, Failure};
+use crate::output;
+use crate::session::{self, Session};
+use crate::table::{Table, count, thousands};
+
+pub(crate) async fn run(args: &DiscoverArgs, session: &Session) -> Result<Exit, Failure> {
+    let plan = session.plan()?;
+    let source = session::source(&plan, &args.source).await?;
+    let catalog = source.discover().await?;
+    if catalog.streams.is_empty() {
+        tracing::warn!(
+            source = args.source,
+            "the source has no streams, or none that may be seen"
+        );
+    }
+    output::present(args.output.output, &catalog, || text(&catalog));
+    Ok(Exit::Done)
+}
+
+fn text(catalog: &Catalog) -> String {
+    let mut text = String::new();
+    for stream in &catalog.streams {
+        text += &heading(stream);
+        let mut table = Table::new(["column", "type", ""]);
+        for column in &stream.schema.columns {
+            let null = if column.nullable { "" } else { "not null" };
+            table.row([column.name.as_str(), &column.data_type.to_string(), null]);
+        }
+        text += &table.render(2);
+        text.push('\n');
+    }
+    text + &format!("{}\n", count(catalog.streams.len(), "stream"))
+}
+
+fn heading(stream: &Stream) -> String {
+    let key = match stream.schema.key.as_slice() {
+        [] => "no key".to_owned(),
+        key => format!("key {}", key.join(", ")),
+    };
+    match stream.estimated_rows {
+        Some(rows) => format!("{} ({key}, about {} rows)\n", stream.name, thousands(rows)),
+        None => format!("{} ({key})\n", stream.name),
+    }
+}

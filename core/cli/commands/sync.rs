@@ -1,0 +1,159 @@
+//! `tributary sync`: one run of each connection, or what such a run would do.
+
+mod dry;
+mod report;
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use tributary_config::{ConnectionPlan, Plan};
+use tributary_engine::{Status, SyncReport, SyncRequest};
+use tributary_model::{Error, ErrorKind, Result, Selection, Until};
+
+use crate::args::SyncArgs;
+use crate::commands::target::Target;
+use crate::exit::{Exit, Failure};
+use crate::output;
+use crate::progress::{Bars, Watch};
+use crate::session::{self, Session};
+
+#[derive(Debug, Serialize)]
+struct Document {
+    connections: Vec<SyncReport>,
+}
+
+/// A connection, and which of its streams.
+struct Run<'p> {
+    connection: &'p ConnectionPlan,
+    request: SyncRequest,
+}
+
+pub(crate) async fn run(args: &SyncArgs, session: &Session) -> Result<Exit, Failure> {
+    let plan = session.plan()?;
+    let runs = runs(args, &plan)?;
+    if args.dry_run {
+        return dry::run(&plan, &runs, args.output.output).await;
+    }
+    let mut connections = Vec::new();
+    for run in &runs {
+        connections.push(sync(&plan, run, &session.bars).await);
+    }
+    session.bars.clear();
+    let document = Document { connections };
+    output::present(args.output.output, &document, || {
+        report::text(&document.connections)
+    });
+    Ok(exit(&document.connections))
+}
+
+/// What was asked for, connection by connection.
+fn runs<'p>(args: &SyncArgs, plan: &'p Plan) -> Result<Vec<Run<'p>>> {
+    let mut asked: BTreeMap<String, Option<Vec<String>>> = BTreeMap::new();
+    for target in args.targets.iter().map(|text| Target::from(text.as_str())) {
+        let streams = asked
+            .entry(target.connection)
+            .or_insert_with(|| Some(Vec::new()));
+        match (streams.as_mut(), target.stream) {
+            (Some(streams), Some(stream)) => streams.push(stream.to_string()),
+            // The connection itself was named: all of it.
+            (_, None) => *streams = None,
+            (None, Some(_)) => {}
+        }
+    }
+    let names: Vec<String> = asked.keys().cloned().collect();
+    let connections = session::connections(plan, &names)?;
+    Ok(connections
+        .into_iter()
+        .map(|connection| {
+            let streams = asked.remove(connection.options.name.as_str()).flatten();
+            let mut only = streams.unwrap_or_default();
+            only.extend(args.select.iter().cloned());
+            let request = SyncRequest {
+                only: Selection(only),
+                full_refresh: args.full_refresh,
+                until: Until::Now,
+            };
+            Run {
+                connection,
+                request,
+            }
+        })
+        .collect())
+}
+
+async fn sync(plan: &Plan, run: &Run<'_>, bars: &Bars) -> SyncReport {
+    let name = &run.connection.options.name;
+    let connection = match session::connection(plan, run.connection).await {
+        Ok(connection) => connection,
+        Err(error) => return unconnected(run, &error),
+    };
+    let watch = Watch::new(name.as_str(), bars);
+    let report = tributary_engine::sync(&connection, &run.request, &watch).await;
+    watch.finish();
+    report
+}
+
+/// A run that ended before it began.
+fn unconnected(run: &Run<'_>, error: &Error) -> SyncReport {
+    SyncReport {
+        connection: run.connection.options.name.clone(),
+        status: Status::Failed,
+        duration_seconds: 0.0,
+        loads: 0,
+        streams: Vec::new(),
+        error: Some(error.into()),
+    }
+}
+
+fn exit(reports: &[SyncReport]) -> Exit {
+    let all = |status| reports.iter().all(|report| report.status == status);
+    let misconfigured = |report: &SyncReport| {
+        report
+            .error
+            .as_ref()
+            .is_some_and(|error| error.kind == ErrorKind::Config)
+    };
+    match () {
+        () if all(Status::Succeeded) => Exit::Done,
+        () if !all(Status::Failed) => Exit::Partial,
+        () if reports.iter().all(misconfigured) => Exit::BadInput,
+        () => Exit::Failed,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use tributary_model::ConnectionName;
+
+    use super::*;
+
+    fn report(status: Status, kind: Option<ErrorKind>) -> SyncReport {
+        SyncReport {
+            connection: ConnectionName::new("c"),
+            status,
+            duration_seconds: 1.0,
+            loads: 0,
+            streams: Vec::new(),
+            error: kind.map(|kind| (&Error::new(kind, "x")).into()),
+        }
+    }
+
+    #[test]
+    fn the_exit_code_says_how_much_succeeded() {
+        use Status::{Failed, Partial, Succeeded};
+        let away = Some(ErrorKind::Unavailable);
+        let wrong = Some(ErrorKind::Config);
+        for (reports, expected) in [
+            (vec![(Succeeded, None)], Exit::Done),
+            (vec![(Succeeded, None), (Failed, away)], Exit::Partial),
+            (vec![(Partial, None)], Exit::Partial),
+            (vec![(Failed, away), (Failed, wrong)], Exit::Failed),
+            (vec![(Failed, wrong)], Exit::BadInput),
+            (vec![], Exit::Done),
+        ] {
+            let reports: Vec<_> = reports.into_iter().map(|(s, k)| report(s, k)).collect();
+            assert_eq!(exit(&reports), expected, "{reports:?}");
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! What every command works with: the environment, the configuration, and connectors by name.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tributary_config::{ConnectionPlan, EndPlan, Environment, Plan, nearest};
+use tributary_engine::Connection;
+use tributary_model::{AnyDestination, AnySource, Context, Error, Result};
+
+use crate::args::{Cli, LogFormat};
+use crate::exit::{Failure, usage};
+use crate::progress::Bars;
+use crate::registry;
+
+/// One run of the program.
+#[derive(Debug)]
+pub(crate) struct Session {
+    /// Where the configuration is.
+    pub(crate) config: PathBuf,
+    /// Whether progress is drawn.
+    pub(crate) bars: Bars,
+    environment: Environment,
+}
+
+impl Session {
+    pub(crate) fn new(cli: &Cli) -> Self {
+        let environment = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect();
+        Self {
+            config: cli.config.clone(),
+            bars: match cli.logging.log_format {
+                LogFormat::Text => Bars::on_terminal(),
+                LogFormat::Json => Bars::hidden(),
+            },
+            environment,
+        }
+    }
+
+    /// Reads the configuration; contacts nothing.
+    pub(crate) fn plan(&self) -> Result<Plan, Failure> {
+        Ok(tributary_config::load(
+            &self.config,
+            &self.environment,
+            &registry::kinds(),
+        )?)
+    }
+}
+
+/// Connects to a source of the plan.
+pub(crate) async fn source(plan: &Plan, name: &str) -> Result<Arc<dyn AnySource>> {
+    let end = end(&plan.sources, "source", name)?;
+    registry::connect_source(&end.kind, end.settings.clone())
+        .await
+        .context(|| format!("source {name}"))
+}
+
+/// Connects to a destination of the plan.
+pub(crate) async fn destination(plan: &Plan, name: &str) -> Result<Arc<dyn AnyDestination>> {
+    let end = end(&plan.destinations, "destination", name)?;
+    registry::connect_destination(&end.kind, end.settings.clone())
+        .await
+        .context(|| format!("destination {name}"))
+}
+
+/// Connects to both ends of a connection.
+pub(crate) async fn connection(plan: &Plan, of: &ConnectionPlan) -> Result<Connection> {
+    Ok(Connection {
+        options: of.options.clone(),
+        source: source(plan, &of.source).await?,
+        destination: destination(plan, &of.destination).await?,
+    })
+}
+
+/// The connections of these names, or all of them.
+pub(crate) fn connections<'p>(plan: &'p Plan, names: &[String]) -> Result<Vec<&'p ConnectionPlan>> {
+    if plan.connections.is_empty() {
+        return Err(usage("the configuration has no connections")
+            .fix("Add one under `connections`, with a `source` and a `destination`."));
+    }
+    match names {
+        [] => Ok(plan.connections.values().collect()),
+        names => names
+            .iter()
+            .map(|name| connection_plan(plan, name))
+            .collect(),
+    }
+}
+
+/// The connection of this name.
+pub(crate) fn connection_plan<'p>(plan: &'p Plan, name: &str) -> Result<&'p ConnectionPlan> {
+    let known = || plan.connections.keys().map(String::as_str);
+    plan.connections
+        .get(name)
+        .ok_or_else(|| no_such("connection", name, known()))
+}
+
+fn end<'p>(
+    ends: &'p std::collections::BTreeMap<String, EndPlan>,
+    what: &str,
+    name: &str,
+) -> Result<&'p EndPlan> {
+    let known = || ends.keys().map(String::as_str);
+    ends.get(name).ok_or_else(|| no_such(what, name, known()))
+}
+
+fn no_such<'k>(what: &str, name: &str, known: impl Iterator<Item = &'k str> + Clone) -> Error {
+    let error = usage(format!("there is no {what} `{name}`"));
+    match nearest(name, known.clone()) {
+        Some(near) => error.fix(format!("Did you mean `{near}`?")),
+        None => match known.collect::<Vec<_>>().as_slice() {
+            [] => error.fix(format!("The configuration has no {what} yet.")),
+            names => error.fix(format!("Known are {}.", names.join(", "))),
+        },
+    }
+}

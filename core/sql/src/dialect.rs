@@ -1,0 +1,92 @@
+//! What one warehouse says differently: quoting, type names, and the form of a statement.
+//!
+//! Only `type_name` has to be written; the rest is standard SQL until a warehouse disagrees.
+
+use tributary_model::{DataType, TableName};
+
+use crate::{Definition, Step};
+
+/// The text of one warehouse.
+pub trait Dialect {
+    /// The warehouse's name of a type; `None` where it has none that holds every value.
+    fn type_name(&self, data_type: DataType) -> Option<String>;
+
+    /// A name, so that no character in it means anything.
+    fn quote(&self, name: &str) -> String {
+        format!("\"{}\"", name.replace('"', "\"\""))
+    }
+
+    /// A text value.
+    fn literal(&self, text: &str) -> String {
+        format!("'{}'", text.replace('\'', "''"))
+    }
+
+    /// A schema's full name.
+    fn schema(&self, schema: &str) -> String {
+        self.quote(schema)
+    }
+
+    /// A table's full name.
+    fn table(&self, name: &TableName) -> String {
+        format!("{}.{}", self.schema(&name.schema), self.quote(&name.table))
+    }
+
+    /// Whether two names mean the same thing.
+    fn same_name(&self, one: &str, other: &str) -> bool {
+        one.eq_ignore_ascii_case(other)
+    }
+
+    /// The default of a column: `text`, as a value of its type.
+    fn default_value(&self, text: &str, _data_type: DataType, sql_type: &str) -> String {
+        format!("CAST({} AS {sql_type})", self.literal(text))
+    }
+
+    /// The beginning of a statement that makes a table which goes with the session.
+    fn create_temporary(&self, name: &str) -> String {
+        format!("CREATE TEMPORARY TABLE {}", self.quote(name))
+    }
+
+    /// The statements that carry a step out.
+    fn render(&self, step: &Step) -> Vec<String> {
+        match step {
+            Step::CreateSchema { schema } => {
+                vec![format!("CREATE SCHEMA {}", self.schema(schema))]
+            }
+            Step::CreateTable { table, columns } => {
+                let columns: Vec<String> = columns.iter().map(|c| self.definition(c)).collect();
+                let table = self.table(table);
+                vec![format!("CREATE TABLE {table} ({})", columns.join(", "))]
+            }
+            Step::AddColumn { table, column } => self.add_column(table, column),
+            Step::WidenType { table, column, .. } => vec![format!(
+                "ALTER TABLE {} ALTER COLUMN {} TYPE {}",
+                self.table(table),
+                self.quote(&column.name),
+                column.sql_type
+            )],
+        }
+    }
+
+    /// The statements that add a column. A default fills the rows that are there and then goes, so
+    /// that a later row without a value has none.
+    fn add_column(&self, table: &TableName, column: &Definition) -> Vec<String> {
+        let alter = format!("ALTER TABLE {}", self.table(table));
+        let add = format!("{alter} ADD COLUMN {}", self.definition(column));
+        match &column.default {
+            None => vec![add],
+            Some(text) => {
+                let value = self.default_value(text, column.data_type, &column.sql_type);
+                let name = self.quote(&column.name);
+                vec![
+                    format!("{add} DEFAULT {value}"),
+                    format!("{alter} ALTER COLUMN {name} DROP DEFAULT"),
+                ]
+            }
+        }
+    }
+
+    /// A column's name and type.
+    fn definition(&self, column: &Definition) -> String {
+        format!("{} {}", self.quote(&column.name), column.sql_type)
+    }
+}

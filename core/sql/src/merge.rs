@@ -1,0 +1,342 @@
+//! The statements that take rows of a plan into its table.
+//!
+//! Rows that may meet others of the same key are staged in the order of the source, numbered by
+//! [`STAGED_SEQ`]. Folding gives the table the content that applying them one by one would give:
+//!
+//! * the *live* row of a key is its newest that is not a delete, the *last* its newest of all;
+//! * `hard`: the key's row goes; the live row comes if it is the last;
+//! * `soft`: the live row comes, marked if it is not the last. A key with deletes alone marks the
+//!   row that is there, and where there is none its first delete becomes the row, marked;
+//! * `ignore`: deletes are not staged at all.
+//!
+//! Never MERGE: on some engines it takes an arbitrary one of several rows of a key, on others it
+//! takes them all. Keys are compared by `=`, which lets engines skip by their zone maps; a row
+//! without a key value must not be staged.
+
+use tributary_model::{Deletes, Error, Result, TablePlan, TruncateKind};
+
+use crate::Dialect;
+
+/// When the load that wrote a row began.
+pub const SYNCED_AT: &str = "_tributary_synced_at";
+/// Whether the source has deleted the row.
+pub const DELETED: &str = "_tributary_deleted";
+/// The number of a staged row: later rows have higher ones.
+pub const STAGED_SEQ: &str = "_tributary_staged_seq";
+/// Whether a staged row is a delete.
+pub const STAGED_DELETE: &str = "_tributary_staged_delete";
+
+const LIVE: &str = "_tributary_live";
+const LAST: &str = "_tributary_last";
+const FIRST: &str = "_tributary_first";
+
+/// What the staged rows are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Staged {
+    /// No delete among them.
+    Upserts,
+    /// Deletes too.
+    Deletes,
+}
+
+/// The names of the temporary tables.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Staging {
+    /// Holds the staged rows.
+    pub rows: String,
+    /// Holds, while folding, what becomes of each key.
+    pub fold: String,
+}
+
+/// The statements for one table.
+#[derive(Clone, Copy, Debug)]
+pub struct Merge<'a, D> {
+    /// The warehouse.
+    pub dialect: &'a D,
+    /// The table.
+    pub plan: &'a TablePlan,
+    /// Where its rows are staged.
+    pub staging: &'a Staging,
+    /// The value of [`SYNCED_AT`], as an SQL expression.
+    pub synced_at: &'a str,
+}
+
+impl<D: Dialect> Merge<'_, D> {
+    /// Makes the staging table: the plan's columns and our two.
+    ///
+    /// # Errors
+    /// Fails where the warehouse lacks a type of the plan; evolving the table finds that earlier.
+    pub fn create_staging(&self) -> Result<String> {
+        let mut columns = Vec::with_capacity(self.plan.columns.len() + 2);
+        for column in &self.plan.columns {
+            let sql_type = self.dialect.type_name(column.data_type).ok_or_else(|| {
+                Error::bug(format!(
+                    "rows of type {} were to be staged",
+                    column.data_type
+                ))
+            })?;
+            columns.push(format!("{} {sql_type}", self.dialect.quote(&column.name)));
+        }
+        columns.push(format!("{} BIGINT", self.dialect.quote(STAGED_SEQ)));
+        columns.push(format!("{} BOOLEAN", self.dialect.quote(STAGED_DELETE)));
+        let create = self.dialect.create_temporary(&self.staging.rows);
+        Ok(format!("{create} ({})", columns.join(", ")))
+    }
+
+    /// Folds the staged rows into the table.
+    #[must_use]
+    pub fn fold(&self, staged: Staged) -> Vec<String> {
+        let mut statements = vec![self.find_winners(staged)];
+        match (staged, self.plan.deletes) {
+            (Staged::Deletes, Deletes::Soft) => statements.extend([
+                self.delete_matches(&format!(" AND f.{} IS NOT NULL", self.quoted(LIVE))),
+                self.mark_existing(),
+                self.insert_tombstones(),
+            ]),
+            _ => statements.push(self.delete_matches("")),
+        }
+        statements.push(self.insert_live(staged));
+        statements.push(format!("DROP TABLE {}", self.quoted(&self.staging.fold)));
+        statements.push(self.drop_staging());
+        statements
+    }
+
+    /// Takes every staged row as it is: for `append`.
+    #[must_use]
+    pub fn append(&self) -> Vec<String> {
+        let deleted = format!("s.{}", self.quoted(STAGED_DELETE));
+        let insert = self.insert(
+            &deleted,
+            &format!("{} AS s", self.quoted(&self.staging.rows)),
+        );
+        vec![insert, self.drop_staging()]
+    }
+
+    /// Empties the table. Staged rows must have been folded before, or dropped where none would
+    /// stay.
+    #[must_use]
+    pub fn truncate(&self, kind: TruncateKind) -> Vec<String> {
+        let table = self.dialect.table(&self.plan.table);
+        match (kind, self.plan.deletes) {
+            (TruncateKind::Restart, _) | (TruncateKind::Change, Deletes::Hard) => {
+                vec![format!("DELETE FROM {table}")]
+            }
+            (TruncateKind::Change, Deletes::Soft) => vec![format!(
+                "UPDATE {table} SET {} WHERE {} IS DISTINCT FROM TRUE",
+                self.marks(),
+                self.quoted(DELETED)
+            )],
+            (TruncateKind::Change, Deletes::Ignore) => Vec::new(),
+        }
+    }
+
+    /// Drops the staging table with what it holds.
+    #[must_use]
+    pub fn drop_staging(&self) -> String {
+        format!("DROP TABLE {}", self.quoted(&self.staging.rows))
+    }
+
+    fn find_winners(&self, staged: Staged) -> String {
+        let seq = self.quoted(STAGED_SEQ);
+        let delete = self.quoted(STAGED_DELETE);
+        let (live, last, first) = (self.quoted(LIVE), self.quoted(LAST), self.quoted(FIRST));
+        let values = match staged {
+            Staged::Upserts => format!("MAX({seq}) AS {live}"),
+            Staged::Deletes => format!(
+                "MAX(CASE WHEN NOT {delete} THEN {seq} END) AS {live}, \
+                 MAX({seq}) AS {last}, MIN({seq}) AS {first}"
+            ),
+        };
+        let key: Vec<String> = self.plan.key.iter().map(|k| self.quoted(k)).collect();
+        let key = key.join(", ");
+        format!(
+            "{} AS SELECT {key}, {values} FROM {} GROUP BY {key}",
+            self.dialect.create_temporary(&self.staging.fold),
+            self.quoted(&self.staging.rows)
+        )
+    }
+
+    fn delete_matches(&self, condition: &str) -> String {
+        format!(
+            "DELETE FROM {} AS t USING {} AS f WHERE {}{condition}",
+            self.dialect.table(&self.plan.table),
+            self.quoted(&self.staging.fold),
+            self.same_key()
+        )
+    }
+
+    fn mark_existing(&self) -> String {
+        format!(
+            "UPDATE {} AS t SET {} FROM {} AS f WHERE {} AND f.{} IS NULL",
+            self.dialect.table(&self.plan.table),
+            self.marks(),
+            self.quoted(&self.staging.fold),
+            self.same_key(),
+            self.quoted(LIVE)
+        )
+    }
+
+    fn insert_tombstones(&self) -> String {
+        let from = format!(
+            "{} WHERE f.{} IS NULL AND NOT EXISTS (SELECT 1 FROM {} AS t WHERE {})",
+            self.staged_with(FIRST),
+            self.quoted(LIVE),
+            self.dialect.table(&self.plan.table),
+            self.same_key()
+        );
+        self.insert("TRUE", &from)
+    }
+
+    fn insert_live(&self, staged: Staged) -> String {
+        let (live, last) = (self.quoted(LIVE), self.quoted(LAST));
+        let from = self.staged_with(LIVE);
+        match (staged, self.plan.deletes) {
+            (Staged::Upserts, _) => self.insert("FALSE", &from),
+            (Staged::Deletes, Deletes::Soft) => {
+                self.insert(&format!("f.{live} <> f.{last}"), &from)
+            }
+            (Staged::Deletes, Deletes::Hard | Deletes::Ignore) => {
+                self.insert("FALSE", &format!("{from} WHERE f.{live} = f.{last}"))
+            }
+        }
+    }
+
+    /// The staged rows that the fold names in `column`.
+    fn staged_with(&self, column: &str) -> String {
+        format!(
+            "{} AS s JOIN {} AS f ON s.{} = f.{}",
+            self.quoted(&self.staging.rows),
+            self.quoted(&self.staging.fold),
+            self.quoted(STAGED_SEQ),
+            self.quoted(column)
+        )
+    }
+
+    fn insert(&self, deleted: &str, from: &str) -> String {
+        let mut names: Vec<String> = Vec::new();
+        let mut values: Vec<String> = Vec::new();
+        for column in &self.plan.columns {
+            names.push(self.quoted(&column.name));
+            values.push(format!("s.{}", self.quoted(&column.name)));
+        }
+        names.push(self.quoted(SYNCED_AT));
+        values.push(self.synced_at.to_owned());
+        if self.plan.deletes == Deletes::Soft {
+            names.push(self.quoted(DELETED));
+            values.push(deleted.to_owned());
+        }
+        format!(
+            "INSERT INTO {} ({}) SELECT {} FROM {from}",
+            self.dialect.table(&self.plan.table),
+            names.join(", "),
+            values.join(", ")
+        )
+    }
+
+    fn marks(&self) -> String {
+        let (deleted, synced_at) = (self.quoted(DELETED), self.quoted(SYNCED_AT));
+        format!("{deleted} = TRUE, {synced_at} = {}", self.synced_at)
+    }
+
+    fn same_key(&self) -> String {
+        let pairs = self.plan.key.iter().map(|name| {
+            let name = self.quoted(name);
+            format!("t.{name} = f.{name}")
+        });
+        pairs.collect::<Vec<_>>().join(" AND ")
+    }
+
+    fn quoted(&self, name: &str) -> String {
+        self.dialect.quote(name)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use tributary_model::Mode;
+
+    use super::*;
+    use crate::sample::{Plain, plan};
+
+    fn with<T>(deletes: Deletes, ask: impl FnOnce(Merge<'_, Plain>) -> T) -> T {
+        let mut plan = plan();
+        plan.deletes = deletes;
+        plan.key.push("note".to_owned());
+        ask(Merge {
+            dialect: &Plain,
+            plan: &plan,
+            staging: &Staging {
+                rows: "staged".to_owned(),
+                fold: "fold".to_owned(),
+            },
+            synced_at: "NOW",
+        })
+    }
+
+    #[test]
+    fn staging_has_the_plans_columns_and_two_more() {
+        insta::assert_snapshot!(with(Deletes::Soft, |merge| merge.create_staging()).unwrap(), @r#"CREATE TEMPORARY TABLE "staged" ("id" BIGINT, "note" TEXT, "_tributary_staged_seq" BIGINT, "_tributary_staged_delete" BOOLEAN)"#);
+    }
+
+    #[test]
+    fn upserts_replace_rows() {
+        insta::assert_snapshot!(with(Deletes::Hard, |merge| merge.fold(Staged::Upserts)).join(";\n"), @r#"
+        CREATE TEMPORARY TABLE "fold" AS SELECT "id", "note", MAX("_tributary_staged_seq") AS "_tributary_live" FROM "staged" GROUP BY "id", "note";
+        DELETE FROM "shop"."odd ""orders""" AS t USING "fold" AS f WHERE t."id" = f."id" AND t."note" = f."note";
+        INSERT INTO "shop"."odd ""orders""" ("id", "note", "_tributary_synced_at") SELECT s."id", s."note", NOW FROM "staged" AS s JOIN "fold" AS f ON s."_tributary_staged_seq" = f."_tributary_live";
+        DROP TABLE "fold";
+        DROP TABLE "staged"
+        "#);
+    }
+
+    #[test]
+    fn hard_deletes_remove_rows() {
+        insta::assert_snapshot!(with(Deletes::Hard, |merge| merge.fold(Staged::Deletes)).join(";\n"), @r#"
+        CREATE TEMPORARY TABLE "fold" AS SELECT "id", "note", MAX(CASE WHEN NOT "_tributary_staged_delete" THEN "_tributary_staged_seq" END) AS "_tributary_live", MAX("_tributary_staged_seq") AS "_tributary_last", MIN("_tributary_staged_seq") AS "_tributary_first" FROM "staged" GROUP BY "id", "note";
+        DELETE FROM "shop"."odd ""orders""" AS t USING "fold" AS f WHERE t."id" = f."id" AND t."note" = f."note";
+        INSERT INTO "shop"."odd ""orders""" ("id", "note", "_tributary_synced_at") SELECT s."id", s."note", NOW FROM "staged" AS s JOIN "fold" AS f ON s."_tributary_staged_seq" = f."_tributary_live" WHERE f."_tributary_live" = f."_tributary_last";
+        DROP TABLE "fold";
+        DROP TABLE "staged"
+        "#);
+    }
+
+    #[test]
+    fn soft_deletes_mark_rows() {
+        insta::assert_snapshot!(with(Deletes::Soft, |merge| merge.fold(Staged::Deletes)).join(";\n"), @r#"
+        CREATE TEMPORARY TABLE "fold" AS SELECT "id", "note", MAX(CASE WHEN NOT "_tributary_staged_delete" THEN "_tributary_staged_seq" END) AS "_tributary_live", MAX("_tributary_staged_seq") AS "_tributary_last", MIN("_tributary_staged_seq") AS "_tributary_first" FROM "staged" GROUP BY "id", "note";
+        DELETE FROM "shop"."odd ""orders""" AS t USING "fold" AS f WHERE t."id" = f."id" AND t."note" = f."note" AND f."_tributary_live" IS NOT NULL;
+        UPDATE "shop"."odd ""orders""" AS t SET "_tributary_deleted" = TRUE, "_tributary_synced_at" = NOW FROM "fold" AS f WHERE t."id" = f."id" AND t."note" = f."note" AND f."_tributary_live" IS NULL;
+        INSERT INTO "shop"."odd ""orders""" ("id", "note", "_tributary_synced_at", "_tributary_deleted") SELECT s."id", s."note", NOW, TRUE FROM "staged" AS s JOIN "fold" AS f ON s."_tributary_staged_seq" = f."_tributary_first" WHERE f."_tributary_live" IS NULL AND NOT EXISTS (SELECT 1 FROM "shop"."odd ""orders""" AS t WHERE t."id" = f."id" AND t."note" = f."note");
+        INSERT INTO "shop"."odd ""orders""" ("id", "note", "_tributary_synced_at", "_tributary_deleted") SELECT s."id", s."note", NOW, f."_tributary_live" <> f."_tributary_last" FROM "staged" AS s JOIN "fold" AS f ON s."_tributary_staged_seq" = f."_tributary_live";
+        DROP TABLE "fold";
+        DROP TABLE "staged"
+        "#);
+    }
+
+    #[test]
+    fn append_takes_every_row() {
+        let mut plan = plan();
+        plan.mode = Mode::Append;
+        insta::assert_snapshot!(with(Deletes::Soft, |merge| merge.append()).join(";\n"), @r#"
+        INSERT INTO "shop"."odd ""orders""" ("id", "note", "_tributary_synced_at", "_tributary_deleted") SELECT s."id", s."note", NOW, s."_tributary_staged_delete" FROM "staged" AS s;
+        DROP TABLE "staged"
+        "#);
+    }
+
+    #[test]
+    fn truncating_follows_the_plans_deletes() {
+        let change =
+            |deletes| with(deletes, |merge| merge.truncate(TruncateKind::Change)).join(";");
+        assert_eq!(change(Deletes::Ignore), "");
+        insta::assert_snapshot!(change(Deletes::Hard), @r#"DELETE FROM "shop"."odd ""orders""""#);
+        insta::assert_snapshot!(change(Deletes::Soft), @r#"UPDATE "shop"."odd ""orders""" SET "_tributary_deleted" = TRUE, "_tributary_synced_at" = NOW WHERE "_tributary_deleted" IS DISTINCT FROM TRUE"#);
+        for deletes in [Deletes::Soft, Deletes::Hard, Deletes::Ignore] {
+            let restart = with(deletes, |merge| merge.truncate(TruncateKind::Restart));
+            assert_eq!(
+                restart,
+                change(Deletes::Hard).split(';').collect::<Vec<_>>()
+            );
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! A load as DuckDB sees it: one transaction over all tables, from its claim to its commit.
+//!
+//! Invariant: the claim on the fence row is the first statement and the state row is written in the
+//! same transaction, so rows and state become true together or not at all. // G1 G2
+//! Dropping a transaction rolls it back, and then gives up its turn.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow_schema::DataType;
+use tokio::sync::OwnedMutexGuard;
+use tributary_model::failpoint::reach;
+use tributary_model::{
+    Batch, Change, Commit, Deletes, Error, Fence, LoadPlan, Op, Receipt, Rejection, Result,
+    StreamName, TableName, TablePlan,
+};
+
+use crate::describe::{Inventory, dialect};
+use crate::error::Explain;
+use crate::file::Database;
+use crate::screen::{retain, screen};
+use crate::target::{Site, Target};
+use crate::{ledger, rejected, system};
+
+/// Bytes collected for the appenders of all tables together. // G6
+const PENDING_BYTES: usize = 16 << 20;
+
+/// A load under way.
+#[derive(Debug)]
+pub(crate) struct Transaction {
+    // Dropped first, which rolls back; then the file may close, and the next load begin.
+    site: Site,
+    fence: Fence,
+    targets: BTreeMap<TableName, Target>,
+    prepared: usize,
+    rejected: BTreeMap<StreamName, u64>,
+    _database: Arc<Database>,
+    _turn: OwnedMutexGuard<()>,
+}
+
+impl Transaction {
+    /// Begins: claims the load and brings the tables to their plans.
+    pub(crate) fn begin(
+        database: Arc<Database>,
+        turn: OwnedMutexGuard<()>,
+        plan: LoadPlan,
+        fence: Fence,
+    ) -> Result<Self> {
+        let connection = database.connect()?;
+        connection
+            .execute_batch("BEGIN")
+            .explain("beginning a load")?;
+        system::claim(&connection, &fence, &plan.load_id)?;
+        let dialect = dialect(&connection)?;
+        let mut transaction = Self {
+            site: Site {
+                connection,
+                dialect,
+                load: plan,
+            },
+            fence,
+            targets: BTreeMap::new(),
+            prepared: 0,
+            rejected: BTreeMap::new(),
+            _database: database,
+            _turn: turn,
+        };
+        transaction.prepare(transaction.site.load.tables.clone())?;
+        reach("load.after_begin")?;
+        Ok(transaction)
+    }
+
+    /// Whose load it is.
+    pub(crate) fn fence(&self) -> &Fence {
+        &self.fence
+    }
+
+    /// Takes one change.
+    pub(crate) fn write(&mut self, change: Change) -> Result<()> {
+        match change {
+            Change::Rows(batch) => self.write_rows(batch)?,
+            Change::Truncate { plan, kind } => {
+                let (target, site) = self.target(&plan)?;
+                target.truncate(site, kind)?;
+            }
+            Change::Rejected(rejections) => self.write_rejected(&rejections)?,
+        }
+        reach("load.after_stage")
+    }
+
+    /// Makes rows and state true.
+    pub(crate) fn commit(mut self, commit: &Commit) -> Result<Receipt> {
+        reach("load.before_merge")?;
+        for target in self.targets.values_mut() {
+            target.settle(&self.site)?;
+        }
+        let Site {
+            connection, load, ..
+        } = &self.site;
+        let fence = Fence {
+            sequence: self.fence.sequence + 1,
+            last_load: Some(load.load_id.clone()),
+            ..self.fence
+        };
+        system::advance(connection, &fence, &commit.state)?;
+        ledger::record(connection, load, &fence, commit, &self.rejected)?;
+        reach("load.before_commit")?;
+        connection
+            .execute_batch("COMMIT")
+            .explain("committing the load")?;
+        reach("load.after_commit")?;
+        Ok(Receipt { fence })
+    }
+
+    fn write_rows(&mut self, batch: Batch) -> Result<()> {
+        let plan = batch.plan.clone();
+        let presence = batch.presence;
+        check_shape(&plan, &batch)?;
+        self.target(&plan)?;
+        let mut rows = screen(&plan, batch)?;
+        if !rows.rejected.is_empty() {
+            *self.rejected.entry(plan.stream.clone()).or_default() += rows.rejected.len() as u64;
+            self.write_rejected(&rows.rejected)?;
+        }
+        if plan.deletes == Deletes::Ignore {
+            retain(&mut rows, |op| !matches!(op, Op::Delete | Op::Truncate))?;
+        }
+        let (target, site) = self.target(&plan)?;
+        target.take(site, rows, presence)?;
+        self.bound_pending()
+    }
+
+    fn write_rejected(&self, rejections: &[Rejection]) -> Result<()> {
+        let Site {
+            connection,
+            dialect,
+            load,
+        } = &self.site;
+        let table = |rejection: &Rejection| {
+            let mut plans = self.targets.values().map(Target::plan);
+            let plan = plans.find(|plan| plan.stream == rejection.stream)?;
+            Some(plan.table.to_string())
+        };
+        rejected::write(connection, &dialect.catalog, load, rejections, table)
+    }
+
+    /// The table of `plan`, brought to that plan.
+    fn target(&mut self, plan: &Arc<TablePlan>) -> Result<(&mut Target, &Site)> {
+        let follows = |target: &Target| {
+            Arc::ptr_eq(target.plan(), plan) || target.plan().as_ref() == plan.as_ref()
+        };
+        if !self.targets.get(&plan.table).is_some_and(follows) {
+            // What came under the old plan goes in under the old plan.
+            if let Some(target) = self.targets.get_mut(&plan.table) {
+                target.settle(&self.site)?;
+            }
+            self.prepare(vec![plan.clone()])?;
+        }
+        let target = self.targets.get_mut(&plan.table);
+        let target = target.ok_or_else(|| Error::bug("a table was not prepared"))?;
+        Ok((target, &self.site))
+    }
+
+    fn prepare(&mut self, plans: Vec<Arc<TablePlan>>) -> Result<()> {
+        let names: Vec<&TableName> = plans.iter().map(|plan| &plan.table).collect();
+        let mut inventory = Inventory::of(&self.site.connection, &names)?;
+        for plan in plans {
+            self.prepared += 1;
+            let name = plan.table.clone();
+            let target = Target::prepare(&self.site, plan, &mut inventory, self.prepared)?;
+            self.targets.insert(name, target);
+        }
+        Ok(())
+    }
+
+    fn bound_pending(&mut self) -> Result<()> {
+        let bytes: usize = self.targets.values().map(Target::pending_bytes).sum();
+        if bytes < PENDING_BYTES {
+            return Ok(());
+        }
+        self.targets
+            .values_mut()
+            .try_for_each(|target| target.flush(&self.site))
+    }
+}
+
+fn check_shape(plan: &TablePlan, batch: &Batch) -> Result<()> {
+    let types = |data_type: &DataType| data_type.clone();
+    let wanted: Vec<DataType> = plan
+        .columns
+        .iter()
+        .map(|c| c.data_type.to_arrow())
+        .collect();
+    let given: Vec<DataType> = batch
+        .rows
+        .columns()
+        .iter()
+        .map(|c| types(c.data_type()))
+        .collect();
+    if wanted == given && batch.ops.len() == batch.rows.num_rows() {
+        return Ok(());
+    }
+    Err(Error::bug(format!(
+        "rows for {} do not have the shape of their plan",
+        plan.table
+    )))
+}

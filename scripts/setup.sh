@@ -1,0 +1,120 @@
+#!/usr/bin/env bash
+# Installs what building and testing need and what is not there yet. Run it as often as you like:
+# with everything in place it takes a moment and needs neither root nor a network.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+source scripts/env.sh
+
+duckdb_version=1.5.6
+duckdb_package="@duckdb/node-bindings-linux-x64@$duckdb_version-r.1"
+duckdb_sha256=3f4962cdd266eab2b479a5b5a4a6d063d279b2954ae814ed00385d553b747633
+mysql="$TRIBUTARY_CACHE/mysql-9.7"
+
+step() { printf '%-12s %s\n' "$1" "$2"; }
+fail() {
+    printf 'setup: %s\n' "$*" >&2
+    exit 1
+}
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# Debian's packages, as root; a service that a package brings is not started.
+debian() {
+    local packages="$*"
+    have apt-get || fail "this needs $packages, and there is no apt-get to install them. Install them by hand and run it again."
+    [ "$(id -u)" = 0 ] || fail "this needs $packages. Run \`apt-get install $packages\` as root, or this as root."
+    local policy=/usr/sbin/policy-rc.d
+    if [ ! -e "$policy" ]; then
+        trap "rm -f '$policy'" RETURN
+        printf '#!/bin/sh\nexit 101\n' >"$policy"
+        chmod +x "$policy"
+    fi
+    # The lists may be missing or old; the packages decide whether it worked.
+    apt-get update >"$TRIBUTARY_CACHE/apt.log" 2>&1 || true
+    # shellcheck disable=SC2086
+    DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $packages \
+        >>"$TRIBUTARY_CACHE/apt.log" 2>&1 </dev/null ||
+        fail "apt-get could not install $packages; see $TRIBUTARY_CACHE/apt.log."
+}
+
+tools() {
+    have cargo || fail "Rust is missing. Install it with rustup, then run this again."
+    have cc || debian build-essential
+    have setpriv || debian util-linux
+    step "Rust" "$(cargo --version)"
+}
+
+mariadb() {
+    PATH="$PATH:/usr/sbin"
+    have mariadbd && have mariadb-install-db && command -v mariadb >/dev/null || debian mariadb-server mariadb-client
+    step "MariaDB" "$(mariadbd --version 2>/dev/null | awk '{print $3}')"
+}
+
+is_duckdb() { printf '%s  %s\n' "$duckdb_sha256" "$1" | sha256sum --check --status 2>/dev/null; }
+
+duckdb() {
+    local library="$DUCKDB_LIB_DIR/libduckdb.so" work
+    if ! is_duckdb "$library"; then
+        [ "$(uname -sm)" = "Linux x86_64" ] ||
+            fail "the DuckDB library is fetched for Linux on x86_64 only. Build with \`--features bundled\` here, which compiles it."
+        have npm || debian npm
+        work=$(mktemp -d "$TRIBUTARY_CACHE/duckdb.XXXXXX")
+        (cd "$work" && npm pack --silent "$duckdb_package" >/dev/null && tar -xzf ./*.tgz) ||
+            fail "npm could not fetch $duckdb_package. Is there a network?"
+        is_duckdb "$work/package/libduckdb.so" || fail "what npm fetched is not DuckDB $duckdb_version."
+        mkdir -p "$DUCKDB_LIB_DIR"
+        mv "$work/package/libduckdb.so" "$library"
+        rm -rf "$work"
+    fi
+    step "DuckDB" "$duckdb_version"
+}
+
+# Runs the server by its own folder's loader: its libraries are newer than this system's.
+mysql_version() {
+    "$1/lib64/ld-linux-x86-64.so.2" --library-path "$1/usr/lib/x86_64-linux-gnu" \
+        "$1/usr/sbin/mysqld" --no-defaults --version 2>/dev/null | awk '{print $3}' | grep .
+}
+
+mysql() {
+    local partial="$mysql.partial" log="$TRIBUTARY_CACHE/debootstrap.log"
+    if ! mysql_version "$mysql" >/dev/null; then
+        have debootstrap || debian debootstrap
+        [ "$(id -u)" = 0 ] || fail "MySQL for the tests is unpacked with debootstrap, which needs root. Run this as root once."
+        step "MySQL" "unpacking, about a minute"
+        # A name of its own until it is complete, so that an interrupted run is not taken for done.
+        remove "$partial"
+        # The last step configures the packages; it may fail where nothing may be mounted, and we
+        # need the files only.
+        debootstrap --variant=minbase --include=mysql-server-core,mysql-client-core sid "$partial" \
+            >"$log" 2>&1 </dev/null || unpack "$partial"
+        mysql_version "$partial" >/dev/null || fail "debootstrap left no server that runs; see $log."
+        rm -rf "$partial"/{var/cache/apt,var/lib/apt/lists,usr/share/doc,usr/share/man,usr/share/locale}
+        remove "$mysql"
+        mv "$partial" "$mysql"
+    fi
+    step "MySQL" "$(mysql_version "$mysql")"
+}
+
+unpack() {
+    local package
+    for package in "$1"/var/cache/apt/archives/*.deb; do
+        [ -e "$package" ] && dpkg-deb -x "$package" "$1"
+    done
+    return 0
+}
+
+# debootstrap mounts system folders; a run that was killed leaves them there.
+remove() {
+    local mounted
+    for mounted in proc sys dev; do
+        umount "$1/$mounted" 2>/dev/null || true
+    done
+    rm -rf --one-file-system "$1"
+}
+
+mkdir -p "$TRIBUTARY_CACHE"
+exec 9>"$TRIBUTARY_CACHE/setup.lock"
+flock 9
+tools
+mariadb
+duckdb
+mysql
