@@ -48,10 +48,10 @@ impl Issue {
 
 /// Where a mistake is.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(untagged)]
 pub enum Place {
     /// The file as a whole.
-    File,
+    File {},
     /// A line and column of the file, both from 1, counted in characters.
     Text {
         /// The line.
@@ -60,13 +60,17 @@ pub enum Place {
         column: usize,
     },
     /// A variable of the environment.
-    Variable(String),
+    Variable {
+        /// Its name.
+        variable: String,
+    },
 }
 
 /// One mistake.
 #[derive(Clone, Debug, Serialize)]
 pub struct Problem {
     /// Where it is.
+    #[serde(flatten)]
     pub place: Place,
     /// What is wrong, in a sentence.
     pub message: String,
@@ -90,9 +94,9 @@ impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for problem in &self.problems {
             match &problem.place {
-                Place::File => write!(f, "{}: ", self.file)?,
+                Place::File {} => write!(f, "{}: ", self.file)?,
                 Place::Text { line, column } => write!(f, "{}:{line}:{column}: ", self.file)?,
-                Place::Variable(name) => write!(f, "environment variable {name}: ")?,
+                Place::Variable { variable } => write!(f, "environment variable {variable}: ")?,
             }
             f.write_str(&problem.message)?;
             if let Some(help) = &problem.help {

@@ -160,7 +160,7 @@ impl<'a> Reporter<'a> {
 
     fn problem(&self, issue: Issue, hidden: &[Span]) -> Problem {
         let (place, excerpt) = match &issue.at {
-            At::File => (Place::File, None),
+            At::File => (Place::File {}, None),
             At::Span(span) => (text(*span), excerpt::show(self.text, *span, hidden)),
             At::Syntax(span) => (text(*span), excerpt::show_broken(self.text, *span)),
             At::Key(path) => self.locate(path, self.marks.key(path), hidden),
@@ -175,12 +175,12 @@ impl<'a> Reporter<'a> {
     }
 
     fn locate(&self, path: &Path, span: Option<Span>, hidden: &[Span]) -> (Place, Option<String>) {
-        if let Some(name) = self.variable(path) {
-            return (Place::Variable(name), None);
+        if let Some(variable) = self.variable(path) {
+            return (Place::Variable { variable }, None);
         }
         match span {
             Some(span) => (text(span), excerpt::show(self.text, span, hidden)),
-            None => (Place::File, None),
+            None => (Place::File {}, None),
         }
     }
 

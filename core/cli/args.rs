@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+const EVERYWHERE: &str = "Options of every command";
 const AFTER: &str = "\
 Examples:
   tributary init mysql://reader:secret@db.internal/shop duckdb:warehouse.duckdb
@@ -19,7 +20,7 @@ committed, 130 interrupted.";
 #[command(name = "tributary", version, after_help = AFTER, max_term_width = 100)]
 #[command(arg_required_else_help = true, disable_help_subcommand = true)]
 pub(crate) struct Cli {
-    /// The configuration file
+    /// The configuration file [default: tributary.yaml, env: TRIBUTARY_CONFIG]
     #[arg(
         short,
         long,
@@ -27,7 +28,8 @@ pub(crate) struct Cli {
         value_name = "FILE",
         env = "TRIBUTARY_CONFIG"
     )]
-    #[arg(default_value = "tributary.yaml", hide_env_values = true)]
+    #[arg(default_value = "tributary.yaml", help_heading = EVERYWHERE)]
+    #[arg(hide_env = true, hide_default_value = true)]
     pub(crate) config: PathBuf,
     #[command(flatten)]
     pub(crate) logging: LoggingArgs,
@@ -38,44 +40,40 @@ pub(crate) struct Cli {
 /// How to log, on stderr.
 #[derive(Debug, Args)]
 pub(crate) struct LoggingArgs {
-    /// How logs are written to stderr
-    #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
+    /// How logs are written to stderr [default: text]
+    #[arg(long, global = true, value_name = "text|json", default_value = "text")]
+    #[arg(help_heading = EVERYWHERE, hide_default_value = true, hide_possible_values = true)]
     pub(crate) log_format: LogFormat,
-    /// What is logged: error, warn, info, debug, trace, or a filter as in RUST_LOG
-    #[arg(
-        long,
-        global = true,
-        value_name = "LEVEL",
-        env = "RUST_LOG",
-        hide_env_values = true
-    )]
+    /// error, warn, info, debug, trace or a filter [default: info, warn with bars, env: RUST_LOG]
+    #[arg(long, global = true, value_name = "LEVEL", env = "RUST_LOG")]
+    #[arg(help_heading = EVERYWHERE, hide_env = true)]
     pub(crate) log_level: Option<String>,
 }
 
-/// How logs are written.
+/// How logs are written: lines for people, with progress bars on a terminal, or one JSON object a
+/// line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LogFormat {
-    /// Lines for people, with progress bars on a terminal.
+    // Comments here would become part of the help.
     Text,
-    /// One JSON object a line.
     Json,
 }
 
-/// How a result is written to stdout.
+/// How a result is written to stdout: tables for people, or one JSON document.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// Tables for people.
+    // Comments here would become part of the help.
     #[default]
     Text,
-    /// One JSON document.
     Json,
 }
 
 /// For every command with a result.
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct OutputArgs {
-    /// How the result is written to stdout
-    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    /// How the result is written to stdout [default: text]
+    #[arg(short, long, value_name = "text|json", default_value = "text")]
+    #[arg(hide_default_value = true, hide_possible_values = true)]
     pub(crate) output: Format,
 }
 

@@ -37,7 +37,7 @@ struct Track {
     estimated_rows: Option<u64>,
     phase: Phase,
     rows: u64,
-    /// Rows when a line was last written.
+    /// Rows when a line was last written, of the phase.
     said_rows: u64,
     bar: Option<ProgressBar>,
 }
@@ -66,7 +66,9 @@ impl<'a> Watch<'a> {
     }
 
     fn phase(&self, seen: &mut Seen, stream: &StreamName, phase: Phase) {
-        tracing::info!(connection = self.connection, %stream, ?phase, "stream");
+        if phase != Phase::Pending {
+            tracing::info!(connection = self.connection, %stream, phase = word(phase), "reading");
+        }
         let track = seen.streams.entry(stream.clone()).or_default();
         track.phase = phase;
         track.rows = 0;
@@ -122,6 +124,15 @@ impl<'a> Watch<'a> {
                 "reading"
             );
         }
+    }
+}
+
+/// A phase in a word.
+pub(crate) fn word(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Pending => "pending",
+        Phase::Snapshot => "snapshot",
+        Phase::Streaming => "streaming",
     }
 }
 

@@ -75,6 +75,8 @@ enum ZeroDates {
 struct DuckDb {
     #[serde(deserialize_with = "a_file")]
     path: String,
+    memory_limit: Option<String>,
+    threads: Option<u16>,
 }
 
 /// A rule that no schema says.

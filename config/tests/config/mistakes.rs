@@ -355,3 +355,13 @@ fn a_file_that_is_not_there() {
         tributary_config::load(path, &Default::default(), &crate::kinds::kinds()).unwrap_err();
     assert_snapshot!(problems);
 }
+
+#[test]
+fn a_program_reads_mistakes_as_fields() {
+    let text = "sources:\n  s: {type: mysql, hots: x}\n";
+    let problems = read(text, [("TRIBUTARY__MEMORY", "x")]).unwrap_err();
+    let document = serde_json::to_value(&problems.problems).unwrap();
+    assert_eq!(document[0]["line"], 2);
+    assert_eq!(document[0]["column"], 20);
+    assert_eq!(document[1]["variable"], "TRIBUTARY__MEMORY");
+}

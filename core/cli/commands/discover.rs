@@ -6,7 +6,7 @@ use crate::args::DiscoverArgs;
 use crate::exit::{Exit, Failure};
 use crate::output;
 use crate::session::{self, Session};
-use crate::table::{Table, count, thousands};
+use crate::table::{Table, count};
 
 pub(crate) async fn run(args: &DiscoverArgs, session: &Session) -> Result<Exit, Failure> {
     let plan = session.plan()?;
@@ -34,7 +34,7 @@ fn text(catalog: &Catalog) -> String {
         text += &table.render(2);
         text.push('\n');
     }
-    text + &format!("{}\n", count(catalog.streams.len(), "stream"))
+    text + &format!("{}\n", count(catalog.streams.len() as u64, "stream"))
 }
 
 fn heading(stream: &Stream) -> String {
@@ -43,7 +43,7 @@ fn heading(stream: &Stream) -> String {
         key => format!("key {}", key.join(", ")),
     };
     match stream.estimated_rows {
-        Some(rows) => format!("{} ({key}, about {} rows)\n", stream.name, thousands(rows)),
+        Some(rows) => format!("{} ({key}, about {})\n", stream.name, count(rows, "row")),
         None => format!("{} ({key})\n", stream.name),
     }
 }

@@ -108,7 +108,7 @@ fn farewell(
     catalog: &Catalog,
     session: &Session,
 ) -> String {
-    let streams = count(catalog.streams.len(), "stream");
+    let streams = count(catalog.streams.len() as u64, "stream");
     let mut text = format!(
         "Wrote {}: {streams} of {} into {}.\n\nNext:\n",
         file.display(),

@@ -89,7 +89,7 @@ async fn status(plan: &Plan, connection: &ConnectionPlan) -> ConnectionStatus {
         connection: connection.options.name.to_string(),
         schedule: connection.schedule.to_string(),
         state: standing,
-        last_run: last.map(|load| moment(load)),
+        last_run: last.map(moment),
         rows: last.map(rows_of),
         lag_seconds: None,
         streams: streams(connection, &state, &loads),

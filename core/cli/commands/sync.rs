@@ -10,7 +10,7 @@ use tributary_config::{ConnectionPlan, Plan};
 use tributary_engine::{Status, SyncReport, SyncRequest};
 use tributary_model::{Error, ErrorKind, Result, Selection, Until};
 
-use crate::args::SyncArgs;
+use crate::args::{Format, SyncArgs};
 use crate::commands::target::Target;
 use crate::exit::{Exit, Failure};
 use crate::output;
@@ -40,6 +40,9 @@ pub(crate) async fn run(args: &SyncArgs, session: &Session) -> Result<Exit, Fail
     }
     session.bars.clear();
     let document = Document { connections };
+    if args.output.output == Format::Json {
+        complain(&document);
+    }
     output::present(args.output.output, &document, || {
         report::text(&document.connections)
     });
@@ -91,6 +94,15 @@ async fn sync(plan: &Plan, run: &Run<'_>, bars: &Bars) -> SyncReport {
     let report = tributary_engine::sync(&connection, &run.request, &watch).await;
     watch.finish();
     report
+}
+
+/// Whoever reads the document is a program; people read the log.
+fn complain(document: &Document) {
+    for report in &document.connections {
+        if let Some(error) = &report.error {
+            tracing::error!(connection = %report.connection, error = error.message, "sync failed");
+        }
+    }
 }
 
 /// A run that ended before it began.

@@ -26,9 +26,9 @@ pub(crate) fn run(args: &ValidateArgs, session: &Session) -> Result<Exit, Failur
 fn text(file: &str, plan: &Plan) -> String {
     let mut text = format!(
         "{file} is valid: {}, {}, {}\n",
-        count(plan.sources.len(), "source"),
-        count(plan.destinations.len(), "destination"),
-        count(plan.connections.len(), "connection"),
+        count(plan.sources.len() as u64, "source"),
+        count(plan.destinations.len() as u64, "destination"),
+        count(plan.connections.len() as u64, "connection"),
     );
     if plan.connections.is_empty() {
         return text;

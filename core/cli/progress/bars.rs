@@ -11,6 +11,9 @@ use crate::table::thousands;
 const KNOWN: &str = "{prefix:30!} {bar:20} {count} of ~{total} rows  {rate}  {left}";
 const OPEN: &str = "{prefix:30!} {spinner} {count} rows  {rate}";
 
+/// Before this a rate means nothing.
+const STEADY: Duration = Duration::from_millis(500);
+
 /// Bars on stderr, if there is a terminal.
 #[derive(Clone, Debug)]
 pub(crate) struct Bars(Option<MultiProgress>);
@@ -70,11 +73,22 @@ fn style(template: &str) -> ProgressStyle {
             let _ = out.write_str(&thousands(state.len().unwrap_or(0)));
         })
         .with_key("rate", |state: &ProgressState, out: &mut dyn Write| {
+            if state.elapsed() < STEADY {
+                return;
+            }
             #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a rate to read
             let _ = write!(out, "{}/s", thousands(state.per_sec() as u64));
         })
         .with_key("left", |state: &ProgressState, out: &mut dyn Write| {
-            let _ = write!(out, "{} s left", thousands(state.eta().as_secs()));
+            if state.elapsed() < STEADY {
+                return;
+            }
+            let seconds = state.eta().as_secs();
+            let _ = match seconds {
+                0..120 => write!(out, "{seconds} s left"),
+                120..7200 => write!(out, "{} min left", seconds / 60),
+                _ => write!(out, "{} h left", seconds / 3600),
+            };
         })
 }
 

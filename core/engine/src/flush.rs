@@ -69,11 +69,6 @@ impl Fill {
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.since.map(|since| since + self.policy.age)
     }
-
-    /// Starts over after a commit.
-    pub(crate) fn clear(&mut self) {
-        *self = Self::new(self.policy);
-    }
 }
 
 #[cfg(test)]
@@ -100,7 +95,7 @@ mod tests {
         assert!(!fill.is_covered());
         fill.cover(&Scope::Stream(b), now);
         assert!(fill.is_covered());
-        fill.clear();
+        let mut fill = Fill::new(policy);
         assert!(!fill.is_full(now + Duration::from_secs(9)));
         fill.add(&a, 1, 1, now);
         assert!(fill.is_full(now + Duration::from_secs(1)) && !fill.is_covered());

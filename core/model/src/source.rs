@@ -150,7 +150,7 @@ fn size_of(message: &Message) -> usize {
         Message::Rows {
             rows: Rows::Json(rows),
             ..
-        } => rows.iter().map(|row| json_size(row)).sum(),
+        } => rows.iter().map(json_size).sum(),
         Message::Rejected(rejections) => rejections.len() * UNIT,
         Message::Truncate { .. }
         | Message::Checkpoint(_)

@@ -114,6 +114,14 @@ impl Program {
     /// # Panics
     /// Panics where it can't be started.
     pub fn start(&self, args: &[&str]) -> Running {
+        self.start_with(&[], args)
+    }
+
+    /// Starts it with more variables in its environment, for this run only.
+    ///
+    /// # Panics
+    /// Panics where it can't be started.
+    pub fn start_with(&self, env: &[(&str, &str)], args: &[&str]) -> Running {
         let number = self.runs.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let capture = |stream: &str| {
             let path = self.path(&format!(".{number}.{stream}"));
@@ -129,6 +137,7 @@ impl Program {
             }
         }
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
+        command.envs(env.iter().copied());
         command.stdin(Stdio::null()).stdout(stdout).stderr(stderr);
         let child = child::spawn(command).expect("the program can be started");
         Running {

@@ -5,10 +5,6 @@
 //! stored as that text. Deliberately absent: when a transaction counts as seen. That is at its
 //! commit, never at its GTID event, and the log's reader knows it.
 
-// The sync lets the server compare (GTID_SUBSET, BINLOG_GTID_POS); whoever compares without one
-// finds it here.
-#[allow(dead_code)]
-mod algebra;
 mod interval;
 mod position;
 mod set;

@@ -10,7 +10,7 @@ use tributary_model::{
 
 use crate::decode::RowBuilder;
 use crate::decode::KeyEncoder;
-use crate::rejections::rejections;
+use crate::rejections::{rejections, remark};
 use crate::layout::Layout;
 use crate::log::rows::{RowsEvent, decode};
 use crate::log::table_map::{Head, TableMap};
@@ -104,6 +104,7 @@ impl Reader<'_> {
         let stream = self.tables[index].stream.clone();
         let rejections = rejections(&stream, pending.builder.drain_refusals());
         let (columns, ops) = pending.builder.finish()?;
+        remark(&stream, &pending.builder);
         self.note_change(index).await?;
         let layout = &pending.layout;
         let is_watched = self.progress.jobs.values().any(|running| running.table == index);

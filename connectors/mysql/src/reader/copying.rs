@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use arrow_array::{BooleanArray, RecordBatch};
 use arrow_select::filter::filter_record_batch;
 use tributary_model::{
-    ChangeBatch, Error, Op, Positions, Presence, Result, Rows, TruncateKind,
+    ChangeBatch, Error, ErrorKind, Op, Positions, Presence, Result, Rows, TruncateKind,
 };
 
 use crate::decode::KeyEncoder;
@@ -232,17 +232,25 @@ impl Reader<'_> {
 
     async fn fail_job(&mut self, id: JobId, index: TableIndex, error: Error) -> Result<()> {
         const UNKNOWN_COLUMN: u16 = 1054;
-        const NOT_ALLOWED: [u16; 3] = [1142, 1143, 1044];
         const NO_TABLE: u16 = 1146;
         let code = server_code(&error);
         self.progress.jobs.remove(&id);
         if is_definition_changed(&error) || code == Some(UNKNOWN_COLUMN) || code == Some(NO_TABLE) {
             return self.relayout_and_copy_anew(index).await;
         }
-        if code.is_some_and(|code| NOT_ALLOWED.contains(&code)) {
-            return self.stop(index, error).await;
+        match error.kind() {
+            // Somebody must act for this table; the others need not wait for it.
+            ErrorKind::Access
+            | ErrorKind::Config
+            | ErrorKind::Incompatible
+            | ErrorKind::Rejected => self.stop(index, error).await,
+            ErrorKind::Throttled(_)
+            | ErrorKind::Unavailable
+            | ErrorKind::Expired
+            | ErrorKind::Malformed
+            | ErrorKind::Fenced
+            | ErrorKind::Bug => Err(error),
         }
-        Err(error)
     }
 }
 

@@ -84,6 +84,10 @@ impl Reader<'_> {
             {
                 if alter.changes.any() { self.relayout(index).await } else { Ok(()) }
             }
+            // Logged even where the table was there and nothing happened.
+            Statement::CreateTable(create) if create.if_missing && !create.replaces => {
+                self.relayout(index).await
+            }
             Statement::AlterTable(_)
             | Statement::CreateTable(_)
             | Statement::DropTables(_)

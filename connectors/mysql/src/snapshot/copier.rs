@@ -196,9 +196,9 @@ async fn run(
                 .map_err(|error| classify(error, "ending a consistent view"))?;
             count < limit
         }
-        View::Locks if matches!(job.piece, Piece::Whole) => return Err(no_fence(job)),
+        View::Locks if job.is_too_large_for_locks() => return Err(no_fence(job)),
         View::Locks => {
-            let limit = job.limit().min(LOCKED_ROWS);
+            let limit = job.locked_limit();
             let (count, batches) = hold_rows(shared, job, &mut conn, limit).await?;
             // Behind the last row: nothing that was read is later than this.
             let high = status(&mut conn, &shared.server).await?.position;
@@ -258,6 +258,11 @@ impl Shared {
 }
 
 impl Job {
+    /// Without a key, rows can't be read a few at a time under locks.
+    fn is_too_large_for_locks(&self) -> bool {
+        matches!(self.piece, Piece::Whole) && self.table.estimated_rows > LOCKED_ROWS
+    }
+
     fn limit(&self) -> u64 {
         match &self.piece {
             Piece::Range { limit, .. } => *limit,
@@ -272,6 +277,13 @@ impl Job {
                 next_rows(&self.table, &columns, styles, segment, limit, locking)
             }
             Piece::Whole => all_rows(&self.table, &columns, locking),
+        }
+    }
+
+    fn locked_limit(&self) -> u64 {
+        match self.piece {
+            Piece::Range { limit, .. } => limit.min(LOCKED_ROWS),
+            Piece::Whole => u64::MAX,
         }
     }
 
@@ -294,8 +306,7 @@ impl Job {
     }
 }
 
-/// Without a key, rows can't be read a few at a time under locks; all of them at once would stop
-/// every writer.
+/// All rows of a large table under locks would stop every writer.
 fn no_fence(job: &Job) -> Error {
     Error::new(
         ErrorKind::Access,

@@ -9,7 +9,7 @@ use tributary_model::{Error, Rejection, Result, StreamName};
 
 use crate::column::ValueOptions;
 use crate::decode::RowBuilder;
-use crate::rejections::rejections;
+use crate::rejections::{rejections, remark};
 use crate::failure::classify;
 use crate::layout::Layout;
 
@@ -82,6 +82,9 @@ impl<'c> Arriving<'c> {
             if is_full {
                 break;
             }
+        }
+        if last.is_none() {
+            remark(&self.shape.stream, &self.builder);
         }
         last.map(|last| batch(&mut self.builder, &last, self.shape)).transpose()
     }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use tributary_model::{Catalog, Stream};
 
 use super::address::{DestinationAddress, SourceAddress};
-use crate::table::thousands;
+use crate::table::count;
 
 /// The destination's name in the file.
 const WAREHOUSE: &str = "warehouse";
@@ -58,7 +58,8 @@ pub(super) fn compose(
     );
     let _ = writeln!(text, "    destination: {WAREHOUSE}");
     text += "    schedule: manual                 # for the daemon: 5m | 1h | \"*/15 * * * *\" | continuous\n";
-    text += "    select:                          # take a line out to leave a stream out\n";
+    text += "    select:                          # take a line out to leave a stream out; \"*\" reads all,\n";
+    text += "                                     # those that are made later included\n";
     let width = catalog
         .streams
         .iter()
@@ -92,13 +93,13 @@ fn item(stream: &Stream) -> String {
 
 fn about(stream: &Stream) -> String {
     let key = match stream.schema.key.as_slice() {
-        [] => "no key: rows are told apart by a hash of all their columns".to_owned(),
+        [] => "no key: told apart by a hash of the whole row".to_owned(),
         key => format!("key {}", key.join(", ")),
     };
     // A name may hold a line's end, which would end the comment.
     let key = key.replace(['\n', '\r'], " ");
     match stream.estimated_rows {
-        Some(rows) => format!("{key}; about {} rows", thousands(rows)),
+        Some(rows) => format!("{key}; about {}", count(rows, "row")),
         None => key,
     }
 }

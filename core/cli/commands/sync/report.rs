@@ -1,19 +1,15 @@
 //! How runs came out, for people.
 
+use crate::progress;
+use crate::table::{Table, count, thousands};
 use tributary_engine::{Status, StreamReport, SyncReport};
-use tributary_model::Phase;
-
-use crate::table::{Table, thousands};
 
 pub(super) fn text(reports: &[SyncReport]) -> String {
     reports.iter().map(one).collect::<Vec<_>>().join("\n")
 }
 
 fn one(report: &SyncReport) -> String {
-    let loads = match report.loads {
-        1 => "1 load".to_owned(),
-        loads => format!("{} loads", thousands(loads)),
-    };
+    let loads = count(report.loads, "load");
     let mut text = format!(
         "{}: {} in {:.1} s, {loads}\n",
         report.connection,
@@ -60,7 +56,7 @@ fn table(streams: &[StreamReport]) -> Table {
             stream.stream.to_string(),
             stream.table.to_string(),
             word(stream.status).to_owned(),
-            phase(stream.phase).to_owned(),
+            progress::word(stream.phase).to_owned(),
             thousands(stream.records_read),
             thousands(stream.records_written),
             thousands(stream.records_rejected),
@@ -77,17 +73,9 @@ fn word(status: Status) -> &'static str {
     }
 }
 
-fn phase(phase: Phase) -> &'static str {
-    match phase {
-        Phase::Pending => "pending",
-        Phase::Snapshot => "snapshot",
-        Phase::Streaming => "streaming",
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use tributary_model::{ConnectionName, Error, ErrorKind, StreamName, TableName};
+    use tributary_model::{ConnectionName, Error, ErrorKind, Phase, StreamName, TableName};
 
     use super::*;
 
