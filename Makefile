@@ -19,7 +19,7 @@ setup: ## Install what is missing: MariaDB, MySQL and DuckDB for builds and test
 	@scripts/setup.sh
 
 build: setup ## Build the program
-	cargo build --workspace --bins
+	cargo build -p tributary
 
 demo: ## Move a small shop from MariaDB to DuckDB, and watch
 	@scripts/demo.sh
@@ -39,9 +39,9 @@ deny: ## Check licenses and sources of dependencies (builds cargo-deny the first
 	@command -v cargo-deny >/dev/null || [ -x "$(TRIBUTARY_CACHE)/bin/cargo-deny" ] || cargo install --locked --root "$(TRIBUTARY_CACHE)" cargo-deny
 	PATH="$$PATH:$(TRIBUTARY_CACHE)/bin" cargo deny check licenses bans sources
 
-bench: setup ## Measure, in a release build; takes minutes
-	cargo build --release -p tributary
-	cargo run --release -p tributary-testkit --bin bench
+bench: setup ## Measure, in a release build; takes minutes (OPTIONS=--help lists what can be chosen)
+	cargo build --release -p tributary -p tributary-testkit --bin tributary --bin bench
+	"$$CARGO_TARGET_DIR/release/bench" $(OPTIONS)
 
 services: setup ## Start a private MariaDB and MySQL with the shop in them, until Ctrl-C
 	@cargo run --quiet -p tributary-testkit --bin services

@@ -64,7 +64,7 @@ start_server() {
     # It ends with this script even when nobody can clean up.
     setpriv --pdeathsig TERM -- mariadbd --no-defaults --datadir="$work/data" --socket="$work/socket" --pid-file="$work/pid" \
         --port="$port" --bind-address=127.0.0.1 --skip-name-resolve --user="$(id -un)" \
-        --log-bin=binlog --server-id=1 --binlog-format=ROW --binlog-row-metadata=FULL \
+        --log-bin=binlog --server-id=1 --binlog-format=ROW --binlog-row-metadata=FULL --gtid-strict-mode=ON \
         --innodb-buffer-pool-size=64M --innodb-flush-log-at-trx-commit=2 \
         >"$work/server.log" 2>&1 </dev/null &
     server=$!
@@ -79,7 +79,7 @@ start_server() {
 
 heading "Getting ready"
 scripts/setup.sh
-cargo build --workspace --bins
+cargo build -p tributary -p tributary-testkit --bin tributary --bin shop
 PATH="$bin:$PATH:/usr/sbin"
 began=$SECONDS
 mkdir -p "$demo"

@@ -1,3 +1,12 @@
 //! Attacks on the guarantees of docs/GUARANTEES.md; the name of a test says which it attacks.
 
+mod consistency;
+mod disk;
+mod fence;
 mod kills;
+mod memory;
+mod network;
+mod processes;
+mod reply;
+mod secrets;
+mod values;

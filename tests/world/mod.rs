@@ -38,9 +38,13 @@ impl World {
     pub(crate) async fn new(flavor: Flavor, options: Options) -> Self {
         let server = MySqlServer::start(flavor, options).await;
         let reader = server.reader().await;
-        let program = Program::new(env!("CARGO_BIN_EXE_tributary"))
-            .env("SHOP_PASSWORD", &reader.password);
-        let world = Self { server, reader, program };
+        let program =
+            Program::new(env!("CARGO_BIN_EXE_tributary")).env("SHOP_PASSWORD", &reader.password);
+        let world = Self {
+            server,
+            reader,
+            program,
+        };
         world.configure(Setup::default());
         world
     }
@@ -96,6 +100,14 @@ impl World {
     /// Asserts that the tables, given as `database.table`, are equal row by row.
     pub(crate) async fn assert_equal(&self, tables: &[&str]) -> usize {
         compare::assert_equal(&self.server, &self.file(), tables).await
+    }
+
+    /// Asserts that one table is equal row by row; says `when` where it is not.
+    pub(crate) async fn assert_table(&self, table: &str, when: &str) {
+        let outcome = compare::table(&self.server, table, &self.file(), table).await;
+        if let Err(differences) = outcome {
+            panic!("{when}\n{differences}");
+        }
     }
 
     /// The rows of a question to the DuckDB file, which nobody may hold open.

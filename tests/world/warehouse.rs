@@ -42,5 +42,6 @@ pub(crate) fn word(file: &Path, sql: &str) -> String {
 #[track_caller]
 pub(crate) fn number(file: &Path, sql: &str) -> i64 {
     let text = word(file, sql);
-    text.parse().unwrap_or_else(|_| panic!("{sql}: {text} is no number"))
+    text.parse()
+        .unwrap_or_else(|_| panic!("{sql}: {text} is no number"))
 }

@@ -72,7 +72,14 @@ pub enum TablePhase {
 impl TableCursor {
     /// A cursor for rows read with this schema.
     pub(crate) fn new(phase: TablePhase, schema: &StreamSchema) -> Self {
-        let columns = schema.columns.iter().map(|column| (column.name.clone(), column.data_type));
-        Self { phase, columns: columns.collect(), key: schema.key.clone() }
+        let columns = schema
+            .columns
+            .iter()
+            .map(|column| (column.name.clone(), column.data_type));
+        Self {
+            phase,
+            columns: columns.collect(),
+            key: schema.key.clone(),
+        }
     }
 }

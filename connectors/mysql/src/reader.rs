@@ -19,11 +19,11 @@ use tokio::time::Instant;
 use tributary_model::{Error, Output, Positions, Result, Scope, Until};
 
 use crate::column::ValueOptions;
+use crate::config::SnapshotMode;
 use crate::cursor::{Cursor, LogCursor};
 use crate::log::stream::{LogStream, Step};
 use crate::position::LogPosition;
 use crate::server::Server;
-use crate::config::SnapshotMode;
 use crate::settings::Settings;
 use crate::snapshot::{Copier, JobId};
 use crate::tables::{Phase, TableIndex, Tables};
@@ -72,6 +72,8 @@ pub(crate) struct Progress {
     jobs: BTreeMap<JobId, Running>,
     /// The copy that everything else waits for.
     exclusive: Option<JobId>,
+    /// Whether all copies are complete; looked up again only after something begins anew.
+    all_copied: bool,
     mapped: HashMap<u64, Mapped>,
     /// Rows of this transaction so far.
     ordinal: u64,
@@ -91,6 +93,7 @@ impl Progress {
             sent: None,
             jobs: BTreeMap::new(),
             exclusive: None,
+            all_copied: false,
             mapped: HashMap::new(),
             ordinal: 0,
             copied: (start.clone(), 0),
@@ -106,8 +109,10 @@ impl Reader<'_> {
         self.send_position().await?;
         loop {
             if self.log.is_boundary() {
-                self.start_copies().await?;
-                self.release_copies().await?;
+                if !self.is_all_copied() {
+                    self.start_copies().await?;
+                    self.release_copies().await?;
+                }
                 if self.is_done() {
                     break;
                 }
@@ -150,18 +155,25 @@ impl Reader<'_> {
     }
 
     /// Whether nothing is left that was asked for.
-    fn is_done(&self) -> bool {
-        let is_copied = !self.tables.iter().any(|(_, table)| table.is_copying());
+    fn is_done(&mut self) -> bool {
         match (self.until, self.settings.snapshot) {
-            (_, SnapshotMode::InitialOnly) => is_copied,
+            (_, SnapshotMode::InitialOnly) => self.is_all_copied(),
             (Until::Stopped, _) => false,
-            (Until::Now, _) => is_copied && *self.log.position() >= self.progress.target,
+            (Until::Now, _) => self.is_all_copied() && *self.log.position() >= self.progress.target,
         }
+    }
+
+    /// Whether no copy is to be done or going on. Asked at every boundary, so it has to be quick.
+    fn is_all_copied(&mut self) -> bool {
+        if !self.progress.all_copied {
+            self.progress.all_copied = !self.tables.iter().any(|(_, table)| table.is_copying());
+        }
+        self.progress.all_copied
     }
 
     async fn step(&mut self, step: Step) -> Result<()> {
         match step {
-            Step::TableMap(raw) => self.map(&raw),
+            Step::TableMap(raw) => self.map(&raw).await,
             Step::Rows(raw) => self.rows(&raw).await,
             Step::Statement(query) => self.statement(&query).await,
             Step::Committed | Step::Nothing => {
@@ -170,7 +182,9 @@ impl Reader<'_> {
                 }
                 Ok(())
             }
-            Step::RolledBack => self.refuse_open_rows("was rolled back after parts of it had been logged"),
+            Step::RolledBack => {
+                self.refuse_open_rows("was rolled back after parts of it had been logged")
+            }
             Step::Prepared => self.refuse_open_rows("is an XA transaction with an open outcome"),
         }
     }
@@ -224,13 +238,26 @@ impl Reader<'_> {
             era: self.progress.era,
         };
         self.progress.sent = Some(position.clone());
-        self.out.checkpoint(Scope::Shared, &Cursor::Log(cursor)).await
+        self.out
+            .checkpoint(Scope::Shared, &Cursor::Log(cursor))
+            .await
     }
 
-    /// Sends a table's cursor.
+    /// Sends a table's cursor; at a boundary behind everything else: the engine takes it as cover for
+    /// all rows of the table so far, so the log's cursor must not be older than those. // G2
     async fn send_cursor(&mut self, index: TableIndex) -> Result<()> {
+        if self.log.is_boundary() {
+            self.send_everything().await?;
+        }
+        self.emit_cursor(index).await
+    }
+
+    /// Sends a table's cursor where none of its rows has been sent since the log's cursor.
+    async fn emit_cursor(&mut self, index: TableIndex) -> Result<()> {
         let table = &self.tables[index];
-        let Some(cursor) = table.cursor() else { return Ok(()) };
+        let Some(cursor) = table.cursor() else {
+            return Ok(());
+        };
         let scope = Scope::Stream(table.stream.clone());
         self.out.checkpoint(scope, &Cursor::Table(cursor)).await
     }
@@ -247,6 +274,7 @@ impl Reader<'_> {
     }
 
     fn cancel_jobs(&mut self, index: TableIndex) {
+        self.progress.all_copied = false;
         let copier = &mut self.copier;
         self.progress.jobs.retain(|id, running| {
             if running.table == index {

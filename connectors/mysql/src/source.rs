@@ -6,11 +6,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use mysql_async::Conn;
 use tributary_model::{
-    Catalog, Error, ErrorKind, Output, Phase, ReadRequest, Report, Result, Source, State, Stream,
-    StreamName,
+    Catalog, Error, ErrorKind, Output, Phase, ReadRequest, Report, Result, Scope, Source, State,
+    Stream, StreamName,
 };
 
 use crate::config::Config;
+use crate::config::SnapshotMode;
 use crate::cursor::{Cursor, LogCursor, TableCursor, TablePhase};
 use crate::discover;
 use crate::info::TableInfo;
@@ -20,7 +21,6 @@ use crate::reader::{Progress, Reader};
 use crate::requirements::require;
 use crate::server::{Server, status};
 use crate::session;
-use crate::config::SnapshotMode;
 use crate::settings::Settings;
 use crate::snapshot::Copier;
 use crate::start::{Start, fresh, resume};
@@ -39,7 +39,9 @@ impl Source for MySql {
     type Cursor = Cursor;
 
     async fn connect(config: Config) -> Result<Self> {
-        Ok(Self { settings: Arc::new(Settings::from_config(config)?) })
+        Ok(Self {
+            settings: Arc::new(Settings::from_config(config)?),
+        })
     }
 
     async fn check(&self, streams: &[StreamName]) -> Result<Report> {
@@ -59,7 +61,9 @@ impl Source for MySql {
         require(&server)?;
         let (log, cursors) = split(request.state)?;
         let (start, cursors) = self.begin(&mut conn, &server, log, cursors).await?;
-        let tables = self.tables(&mut conn, &server, request.streams, &cursors, out).await?;
+        let tables = self
+            .tables(&mut conn, &server, request.streams, &cursors, out)
+            .await?;
         if self.settings.snapshot == SnapshotMode::InitialOnly
             && !tables.iter().any(Table::is_copying)
         {
@@ -67,8 +71,13 @@ impl Source for MySql {
         }
         // Everything up to here is to be read; what comes later is for the next sync.
         let target = status(&mut conn, &server).await?.position;
-        let stream =
-            LogStream::open(&self.settings, &server, &start.position, start.gtids.clone()).await?;
+        let stream = LogStream::open(
+            &self.settings,
+            &server,
+            &start.position,
+            start.gtids.clone(),
+        )
+        .await?;
         let tables = Tables::new(tables, server.ignores_case());
         let mut reader = Reader {
             settings: self.settings.clone(),
@@ -96,7 +105,9 @@ impl MySql {
         cursors: BTreeMap<&'c StreamName, &'c TableCursor>,
     ) -> Result<(Start, BTreeMap<&'c StreamName, &'c TableCursor>)> {
         // A table's cursor means nothing without the log's: it would be the absence of changes.
-        let Some(log) = log else { return Ok((fresh(conn, server).await?, BTreeMap::new())) };
+        let Some(log) = log else {
+            return Ok((fresh(conn, server).await?, BTreeMap::new()));
+        };
         match resume(conn, server, log).await {
             Ok(start) => Ok((start, cursors)),
             Err(error)
@@ -128,14 +139,30 @@ impl MySql {
         let mut tables = Vec::new();
         for stream in streams {
             // Dropped since the streams were listed: the next sync does not know it.
-            let Some(info) = infos.remove(&stream.name) else { continue };
+            let Some(info) = infos.remove(&stream.name) else {
+                continue;
+            };
             let cursor = cursors.get(&stream.name).copied();
             match self.table(stream, server, info, cursor) {
                 Ok(table) => {
                     out.phase(&stream.name, phase_of(cursor)).await?;
                     tables.push(table);
                 }
-                Err(error) => out.failed(&stream.name, error).await?,
+                Err(error) => {
+                    // The log's cursor moves on without this table: its own must say so.
+                    if let Some(cursor) = cursor {
+                        let phase = TablePhase::Stopped {
+                            reason: error.what(),
+                        };
+                        let stopped = Cursor::Table(TableCursor {
+                            phase,
+                            ..cursor.clone()
+                        });
+                        out.checkpoint(Scope::Stream(stream.name.clone()), &stopped)
+                            .await?;
+                    }
+                    out.failed(&stream.name, error).await?;
+                }
             }
         }
         Ok(tables)
@@ -167,13 +194,19 @@ fn phase_of(cursor: Option<&TableCursor>) -> Phase {
     }
 }
 
-type Parts<'a> = (Option<&'a LogCursor>, BTreeMap<&'a StreamName, &'a TableCursor>);
+type Parts<'a> = (
+    Option<&'a LogCursor>,
+    BTreeMap<&'a StreamName, &'a TableCursor>,
+);
 
 /// Tells the log's cursor from the tables'.
 fn split(state: &State<Cursor>) -> Result<Parts<'_>> {
     let mixed = || {
-        Error::new(ErrorKind::Incompatible, "the stored state has cursors in each other's place")
-            .fix("Start again with `tributary state reset CONNECTION`.")
+        Error::new(
+            ErrorKind::Incompatible,
+            "the stored state has cursors in each other's place",
+        )
+        .fix("Start again with `tributary state reset CONNECTION`.")
     };
     let log = match &state.shared {
         None => None,
@@ -182,7 +215,9 @@ fn split(state: &State<Cursor>) -> Result<Parts<'_>> {
     };
     let mut tables = BTreeMap::new();
     for (stream, cursor) in &state.streams {
-        let Cursor::Table(cursor) = cursor else { return Err(mixed()) };
+        let Cursor::Table(cursor) = cursor else {
+            return Err(mixed());
+        };
         tables.insert(stream, cursor);
     }
     Ok((log, tables))

@@ -27,12 +27,20 @@ pub(crate) struct Start {
 /// The end of the log, for a first reading: asked for before anything is read.
 pub(crate) async fn fresh(conn: &mut Conn, server: &Server) -> Result<Start> {
     let now = status(conn, server).await?;
-    Ok(Start { position: now.position, gtids: now.gtids, era: 0 })
+    Ok(Start {
+        position: now.position,
+        gtids: now.gtids,
+        era: 0,
+    })
 }
 
 /// The stored position, if this server can go on from it.
 pub(crate) async fn resume(conn: &mut Conn, server: &Server, at: &LogCursor) -> Result<Start> {
-    let gtids = at.gtid.as_deref().map(|text| parse(text, server.flavor)).transpose()?;
+    let gtids = at
+        .gtid
+        .as_deref()
+        .map(|text| parse(text, server.flavor))
+        .transpose()?;
     let is_same = at.server == server.identity.to_string();
     let era = if is_same { at.era } else { at.era + 1 };
     match (&gtids, server.flavor) {
@@ -44,7 +52,11 @@ pub(crate) async fn resume(conn: &mut Conn, server: &Server, at: &LogCursor) -> 
         (_, Flavor::MySql) => require_file(conn, server, at).await?,
     }
     let gtids = if server.gtid() { gtids } else { None };
-    Ok(Start { position: at.position.clone(), gtids, era })
+    Ok(Start {
+        position: at.position.clone(),
+        gtids,
+        era,
+    })
 }
 
 fn parse(text: &str, flavor: Flavor) -> Result<Gtids> {
@@ -77,7 +89,11 @@ async fn require_transactions(conn: &mut Conn, at: &LogCursor) -> Result<()> {
         )
         .fix(START_OVER));
     }
-    if keeps_rest == 0 { Err(purged(&at.position, None)) } else { Ok(()) }
+    if keeps_rest == 0 {
+        Err(purged(&at.position, None))
+    } else {
+        Ok(())
+    }
 }
 
 /// MariaDB: our place in the file is there and has the GTIDs behind it that we have.
@@ -90,7 +106,11 @@ async fn require_same_history(
     require_file(conn, server, at).await?;
     let Some(ours) = gtids else { return Ok(()) };
     let theirs = gtids_at(conn, &at.position).await?.map(Gtids::Mariadb);
-    if theirs.as_ref() == Some(ours) { Ok(()) } else { Err(rewritten(at)) }
+    if theirs.as_ref() == Some(ours) {
+        Ok(())
+    } else {
+        Err(rewritten(at))
+    }
 }
 
 /// The file is there and long enough.
@@ -99,7 +119,10 @@ async fn require_file(conn: &mut Conn, server: &Server, at: &LogCursor) -> Resul
     match files.iter().find(|file| file.name == at.position.file) {
         Some(file) if file.size >= at.position.offset => Ok(()),
         Some(_) => Err(rewritten(at)),
-        None => Err(purged(&at.position, files.first().map(|file| file.name.as_str()))),
+        None => Err(purged(
+            &at.position,
+            files.first().map(|file| file.name.as_str()),
+        )),
     }
 }
 
@@ -131,7 +154,9 @@ fn rewritten(at: &LogCursor) -> Error {
 
 /// The log no longer reaches back to where we are.
 pub(crate) fn purged(position: &LogPosition, oldest: Option<&str>) -> Error {
-    let kept = oldest.map_or(String::new(), |file| format!(" (the oldest file kept is {file})"));
+    let kept = oldest.map_or(String::new(), |file| {
+        format!(" (the oldest file kept is {file})")
+    });
     Error::new(
         ErrorKind::Expired,
         format!("the change log position {position} is no longer on the server{kept}"),

@@ -80,9 +80,9 @@ impl Table {
                 changed: *changed,
             },
         };
-        let baseline = cursor.cloned().unwrap_or_else(|| {
-            TableCursor::new(TablePhase::Streaming, &layout.schema)
-        });
+        let baseline = cursor
+            .cloned()
+            .unwrap_or_else(|| TableCursor::new(TablePhase::Streaming, &layout.schema));
         Ok(Self {
             stream: stream.name.clone(),
             info: Arc::new(info),
@@ -115,9 +115,14 @@ impl Table {
                 changed: *changed,
             },
             Phase::Streaming => TablePhase::Streaming,
-            Phase::Stopped(reason) => TablePhase::Stopped { reason: reason.clone() },
+            Phase::Stopped(reason) => TablePhase::Stopped {
+                reason: reason.clone(),
+            },
         };
-        Some(TableCursor { phase, ..self.baseline.clone() })
+        Some(TableCursor {
+            phase,
+            ..self.baseline.clone()
+        })
     }
 
     /// How to walk the table by its key, where that is possible.
@@ -127,7 +132,10 @@ impl Table {
 
     /// Whether its copy is still to be done or going on.
     pub(crate) fn is_copying(&self) -> bool {
-        matches!(self.phase, Phase::Waiting | Phase::Copying { .. } | Phase::CopyingWhole(_))
+        matches!(
+            self.phase,
+            Phase::Waiting | Phase::Copying { .. } | Phase::CopyingWhole(_)
+        )
     }
 }
 
@@ -147,7 +155,11 @@ pub(crate) struct Tables {
 impl Tables {
     /// The tables; `ignores_case` says how the server compares names.
     pub(crate) fn new(all: Vec<Table>, ignores_case: bool) -> Self {
-        let mut tables = Self { all, by_name: HashMap::new(), ignores_case };
+        let mut tables = Self {
+            all,
+            by_name: HashMap::new(),
+            ignores_case,
+        };
         for index in 0..tables.all.len() {
             let info = &tables.all[index].info;
             let key = tables.key(&info.database, &info.name);

@@ -3,7 +3,7 @@
 //! The order is the guarantee, and stands in [`Loading::commit`]: rows and state commit in one
 //! step in the destination (G1, G2); only what has committed is counted and told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -12,8 +12,8 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tributary_model::{
     AnyLoad, AnyOutput, Change, ChangeBatch, Checkpoint, Commit, Envelope, Error, ErrorKind,
-    Existing, Fence, LoadPlan, Message, Positions, ReadRequest, Rejection, Result, Rows, State,
-    Stream, StreamCount, StreamName, TruncateKind, failpoint, now,
+    Existing, Fence, LoadPlan, Message, Positions, ReadRequest, Rejection, Result, Rows, Scope,
+    State, Stream, StreamCount, StreamName, TruncateKind, failpoint, now,
 };
 
 use crate::connection::{Connection, SyncRequest};
@@ -62,7 +62,7 @@ impl Attempt<'_> {
         ledger: &mut Ledger,
         streams: Vec<Stream>,
         stored: State,
-        state: State,
+        mut state: State,
         fence: Fence,
     ) -> Result<(Loading<'_>, Vec<Stream>)> {
         let names: Vec<_> = streams
@@ -99,6 +99,10 @@ impl Attempt<'_> {
             .into_iter()
             .filter(|stream| kept.contains_key(&stream.name))
             .collect();
+        if state.shared.is_some() {
+            // As for streams that were left out: the shared cursor moves on without them.
+            state.streams.retain(|name, _| kept.contains_key(name));
+        }
         let has_work = kept.values().any(|table| is_missing(table, &existing));
         let loading = Loading {
             connection: self.connection,
@@ -113,6 +117,7 @@ impl Attempt<'_> {
             stored,
             load: None,
             has_work,
+            dropped: BTreeSet::new(),
         };
         Ok((loading, streams))
     }
@@ -196,6 +201,8 @@ struct Loading<'a> {
     load: Option<Open>,
     /// Whether a table lacks something even if no row comes.
     has_work: bool,
+    /// Streams that were given up here; their sources still send.
+    dropped: BTreeSet<StreamName>,
 }
 
 /// The load in progress.
@@ -271,15 +278,18 @@ impl Loading<'_> {
         ledger: &mut Ledger,
     ) -> Result<()> {
         if ledger.has_failed(stream) {
-            // A row dropped here must not be passed by a cursor that commits.
-            return Err(Error::new(
-                ErrorKind::Incompatible,
-                format!("{stream} has failed, and its source went on sending rows of it"),
-            ));
+            return Ok(()); // its cursor does not move any more
         }
         let batch = self.columns(stream, rows)?;
         let table = self.tables.get_mut(stream).ok_or_else(|| unknown(stream))?;
-        let shaped = table.shape(&batch)?;
+        let shaped = match table.shape(&batch) {
+            Ok(shaped) => shaped,
+            Err(error) if concerns_one_stream(error.kind()) => {
+                self.drop_stream(stream, &error, ledger);
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
         let count = shaped.rows.num_rows() as u64;
         self.observer.notice(&Event::Read {
             stream,
@@ -315,6 +325,9 @@ impl Loading<'_> {
         kind: TruncateKind,
         positions: Positions,
     ) -> Result<()> {
+        if self.dropped.contains(stream) {
+            return Ok(()); // its rows would not come after it
+        }
         let table = self.tables.get(stream).ok_or_else(|| unknown(stream))?;
         let plan = table.plan().clone();
         let marker = match kind {
@@ -347,6 +360,11 @@ impl Loading<'_> {
         progress: &mut Progress,
     ) -> Result<()> {
         let scope = checkpoint.scope.clone();
+        if let Scope::Stream(stream) = &scope
+            && self.dropped.contains(stream)
+        {
+            return Ok(());
+        }
         self.state.advance(checkpoint);
         let Some(open) = &mut self.load else {
             return Ok(());
@@ -356,6 +374,16 @@ impl Loading<'_> {
             self.commit(ledger, progress).await?;
         }
         Ok(())
+    }
+
+    /// Gives up a stream whose rows can't be kept as asked. Rows of it are dropped from here on, so
+    /// its own cursor stays, and beside a shared one, which moves on, it is forgotten.
+    fn drop_stream(&mut self, stream: &StreamName, error: &Error, ledger: &mut Ledger) {
+        if self.state.shared.is_some() {
+            self.state.streams.remove(stream);
+        }
+        self.dropped.insert(stream.clone());
+        self.fail(stream, error, ledger);
     }
 
     fn fail(&self, stream: &StreamName, error: &Error, ledger: &mut Ledger) {
@@ -466,6 +494,13 @@ fn new_load_id(fence: &Fence) -> String {
         "{}-{}-{count}",
         now().format("%Y%m%dT%H%M%S%.6f"),
         fence.epoch
+    )
+}
+
+fn concerns_one_stream(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::Incompatible | ErrorKind::Config | ErrorKind::Rejected
     )
 }
 

@@ -73,7 +73,9 @@ impl Ledger {
     /// Settles a commit in doubt by what the destination says its last load was; tells whether
     /// it turned out to have committed. // G2
     pub(crate) fn settle(&mut self, last_load: Option<&str>) -> bool {
-        let Some(doubt) = self.in_doubt.take() else { return false };
+        let Some(doubt) = self.in_doubt.take() else {
+            return false;
+        };
         let committed = Some(doubt.load_id.as_str()) == last_load;
         if committed {
             self.book(&doubt.counts);

@@ -198,3 +198,80 @@ fn parse_decimal(text: &str) -> Option<DataType> {
     ((1..=MAX_DIGITS).contains(&digits) && scale <= digits)
         .then_some(DataType::Decimal(digits, scale))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const FIXED: [DataType; 14] = [
+        DataType::Bool,
+        DataType::Int16,
+        DataType::Int32,
+        DataType::Int64,
+        DataType::UInt64,
+        DataType::Float32,
+        DataType::Float64,
+        DataType::Date,
+        DataType::Time,
+        DataType::Timestamp,
+        DataType::TimestampTz,
+        DataType::Text,
+        DataType::Bytes,
+        DataType::Json,
+    ];
+
+    fn types() -> impl Strategy<Value = DataType> {
+        let decimals = (1..=MAX_DIGITS)
+            .prop_flat_map(|digits| (Just(digits), 0..=digits))
+            .prop_map(|(digits, scale)| DataType::Decimal(digits, scale));
+        prop_oneof![prop::sample::select(FIXED.to_vec()), decimals]
+    }
+
+    fn join(a: Option<DataType>, b: Option<DataType>) -> Option<DataType> {
+        a?.join(b?)
+    }
+
+    /// Digits before and after the point that a type holds exactly.
+    fn exact_digits(data_type: DataType) -> Option<(u8, u8)> {
+        match data_type {
+            DataType::Float32 => Some((7, 0)),
+            DataType::Float64 => Some((15, 0)),
+            other => other.as_decimal().map(|(digits, scale)| (digits - scale, scale)),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn join_is_a_semilattice(a in types(), b in types(), c in types()) {
+            prop_assert_eq!(a.join(a), Some(a));
+            prop_assert_eq!(a.join(b), b.join(a));
+            prop_assert_eq!(join(a.join(b), Some(c)), join(Some(a), b.join(c)));
+        }
+
+        #[test]
+        fn join_is_above_both_and_never_lossy(a in types(), b in types()) {
+            if let Some(joined) = a.join(b) {
+                prop_assert_eq!(joined.join(a), Some(joined));
+                prop_assert_eq!(joined.join(b), Some(joined));
+                for had in [a, b] {
+                    if had == joined {
+                        continue;
+                    }
+                    if let (Some(before), Some(after)) = (exact_digits(had), exact_digits(joined)) {
+                        // An integer of 16 bits has at most five digits, of 32 bits ten: both fit
+                        // a float with that many exact ones.
+                        prop_assert!(before.0 <= after.0 || had == DataType::Float32);
+                        prop_assert!(before.1 <= after.1 || matches!(had, DataType::Float32));
+                    }
+                }
+            }
+        }
+
+        #[test]
+        fn a_type_survives_its_own_text(a in types()) {
+            prop_assert_eq!(a.to_string().parse::<DataType>(), Ok(a));
+        }
+    }
+}

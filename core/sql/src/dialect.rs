@@ -57,20 +57,23 @@ pub trait Dialect {
                 let table = self.table(table);
                 vec![format!("CREATE TABLE {table} ({})", columns.join(", "))]
             }
-            Step::AddColumn { table, column } => self.add_column(table, column),
-            Step::WidenType { table, column, .. } => vec![format!(
-                "ALTER TABLE {} ALTER COLUMN {} TYPE {}",
-                self.table(table),
-                self.quote(&column.name),
-                column.sql_type
-            )],
+            Step::AddColumn { table, column } => self.add_column(&self.table(table), column),
+            Step::WidenType { table, column, .. } => {
+                vec![self.widen_column(&self.table(table), column)]
+            }
         }
     }
 
-    /// The statements that add a column. A default fills the rows that are there and then goes, so
+    /// The statement that gives a column of `table` (a full name) a wider type.
+    fn widen_column(&self, table: &str, column: &Definition) -> String {
+        let (name, sql_type) = (self.quote(&column.name), &column.sql_type);
+        format!("ALTER TABLE {table} ALTER COLUMN {name} TYPE {sql_type}")
+    }
+
+    /// The statements that add a column to `table` (a full name). A default fills the rows that are there and then goes, so
     /// that a later row without a value has none.
-    fn add_column(&self, table: &TableName, column: &Definition) -> Vec<String> {
-        let alter = format!("ALTER TABLE {}", self.table(table));
+    fn add_column(&self, table: &str, column: &Definition) -> Vec<String> {
+        let alter = format!("ALTER TABLE {table}");
         let add = format!("{alter} ADD COLUMN {}", self.definition(column));
         match &column.default {
             None => vec![add],

@@ -135,7 +135,11 @@ fn definitions(dialect: &impl Dialect, plan: &TablePlan) -> Result<Vec<Definitio
         .collect()
 }
 
-fn define(dialect: &impl Dialect, table: &TableName, column: TableColumn) -> Result<Definition> {
+pub(crate) fn define(
+    dialect: &impl Dialect,
+    table: &TableName,
+    column: TableColumn,
+) -> Result<Definition> {
     let TableColumn {
         name,
         data_type,

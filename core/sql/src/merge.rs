@@ -254,8 +254,6 @@ impl<D: Dialect> Merge<'_, D> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use tributary_model::Mode;
-
     use super::*;
     use crate::sample::{Plain, plan};
 
@@ -316,8 +314,6 @@ mod tests {
 
     #[test]
     fn append_takes_every_row() {
-        let mut plan = plan();
-        plan.mode = Mode::Append;
         insta::assert_snapshot!(with(Deletes::Soft, |merge| merge.append()).join(";\n"), @r#"
         INSERT INTO "shop"."odd ""orders""" ("id", "note", "_tributary_synced_at", "_tributary_deleted") SELECT s."id", s."note", NOW, s."_tributary_staged_delete" FROM "staged" AS s;
         DROP TABLE "staged"

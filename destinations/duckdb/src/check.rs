@@ -18,9 +18,10 @@ use crate::config::Config;
 use crate::describe::{Inventory, dialect};
 use crate::error::Explain;
 use crate::file::{File, connect};
+use crate::layout::Site;
 use crate::screen::Screened;
 use crate::system;
-use crate::target::{Site, Target};
+use crate::target::Target;
 
 /// Looks at everything a load needs.
 pub(crate) fn check(file: &File, config: &Config) -> Report {

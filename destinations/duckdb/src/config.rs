@@ -7,8 +7,6 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use tributary_model::{Error, ErrorKind, Result};
 
-/// Enough for merges of a million rows, and little beside the rest of the process.
-const MEMORY_LIMIT: &str = "96MB";
 /// The units that DuckDB knows.
 const UNITS: [&str; 9] = ["b", "kb", "mb", "gb", "tb", "kib", "mib", "gib", "tib"];
 
@@ -18,18 +16,15 @@ const UNITS: [&str; 9] = ["b", "kb", "mb", "gb", "tb", "kib", "mib", "gib", "tib
 pub struct Config {
     /// The database file. It is made if it is not there; its directory must be.
     pub path: PathBuf,
-    /// The most memory that DuckDB may use, such as `96MB` or `1GB`. What does not fit is kept in a
-    /// folder beside the file while it is needed.
-    #[serde(default = "memory_limit")]
-    pub memory_limit: String,
+    /// The most memory that DuckDB may use, such as `256MB` or `1GB`; by default as little as the
+    /// tables' columns allow, from 96MB on. What does not fit is kept in a folder beside the file
+    /// while it is needed.
+    #[serde(default)]
+    pub memory_limit: Option<String>,
     /// How many threads DuckDB may use. More threads finish large merges sooner and take more
     /// memory and more processor time in all.
     #[serde(default = "threads")]
     pub threads: NonZeroU16,
-}
-
-fn memory_limit() -> String {
-    MEMORY_LIMIT.to_owned()
 }
 
 fn threads() -> NonZeroU16 {
@@ -42,7 +37,7 @@ impl Config {
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self {
             path: path.into(),
-            memory_limit: memory_limit(),
+            memory_limit: None,
             threads: threads(),
         }
     }
@@ -50,19 +45,32 @@ impl Config {
     /// # Errors
     /// [`ErrorKind::Config`] where a setting can't be meant.
     pub(crate) fn validate(&self) -> Result<()> {
-        let name = self.path.file_name().and_then(|name| name.to_str());
-        match name {
-            Some(":memory:") | None => Err(Error::new(
+        match self.path.file_stem().and_then(|stem| stem.to_str()) {
+            None | Some(":memory:") => {
+                let shown = self.path.display();
+                return Err(Error::new(
+                    ErrorKind::Config,
+                    format!("`path: {shown}` does not name a file"),
+                )
+                .fix("Give `path` a file to write, e.g. `path: warehouse.duckdb`."));
+            }
+            // DuckDB calls the database after the file: the schema could not be told from it.
+            Some(stem) if stem.eq_ignore_ascii_case("_tributary") => {
+                return Err(Error::new(
+                    ErrorKind::Config,
+                    "the file of `path` has the name of the schema `_tributary`",
+                )
+                .fix("Give the file another name, e.g. `path: warehouse.duckdb`."));
+            }
+            Some(_) => {}
+        }
+        match &self.memory_limit {
+            Some(limit) if !is_size(limit) => Err(Error::new(
                 ErrorKind::Config,
-                format!("`path: {}` does not name a file", self.path.display()),
-            )
-            .fix("Give `path` a file to write, e.g. `path: warehouse.duckdb`.")),
-            Some(_) if !is_size(&self.memory_limit) => Err(Error::new(
-                ErrorKind::Config,
-                format!("`memory_limit: {}` is not a size", self.memory_limit),
+                format!("`memory_limit: {limit}` is not a size"),
             )
             .fix("Write a number and a unit, e.g. `memory_limit: 512MB`.")),
-            Some(_) => Ok(()),
+            Some(_) | None => Ok(()),
         }
     }
 }
@@ -84,10 +92,7 @@ mod tests {
     #[test]
     fn settings_have_defaults_and_refuse_strangers() {
         let config: Config = serde_json::from_str(r#"{"path": "a.duckdb"}"#).unwrap();
-        assert_eq!(
-            (config.memory_limit.as_str(), config.threads.get()),
-            (MEMORY_LIMIT, 1)
-        );
+        assert_eq!((config.memory_limit, config.threads.get()), (None, 1));
         assert!(serde_json::from_str::<Config>(r#"{"path": "a", "pat": "b"}"#).is_err());
         assert!(serde_json::from_str::<Config>(r#"{"path": "a", "threads": 0}"#).is_err());
     }
@@ -96,11 +101,12 @@ mod tests {
     fn what_cannot_be_meant_is_refused() {
         let refused = |path: &str, memory_limit: &str| {
             let config = Config {
-                memory_limit: memory_limit.to_owned(),
+                memory_limit: Some(memory_limit.to_owned()),
                 ..Config::new(path)
             };
             config.validate().is_err()
         };
+        assert!(refused("x/_tributary.db", "1GB"));
         assert!(refused(":memory:", "1GB") && refused("/", "1GB") && refused("", "1GB"));
         assert!(
             refused("a.duckdb", "lots") && refused("a.duckdb", "64") && refused("a.duckdb", "-1GB")

@@ -45,7 +45,12 @@ impl Inventory {
         })
     }
 
-    /// Notes a schema that was made.
+    /// How many columns a table has; 0 where there is none.
+    pub(crate) fn columns(&self, table: &TableName) -> usize {
+        self.tables.get(&key(table)).map_or(0, Vec::len)
+    }
+
+    /// Notes a schema that is there now.
     pub(crate) fn add_schema(&mut self, schema: &str) {
         self.schemas.insert(schema.to_ascii_lowercase());
     }

@@ -43,12 +43,15 @@ impl Dialect for DuckDialect {
         format!("{}.{}", self.quote(&self.catalog), self.quote(schema))
     }
 
-    fn default_value(&self, text: &str, data_type: DataType, sql_type: &str) -> String {
-        let text = self.literal(text);
+    /// A constant: any expression, even a cast, becomes an UPDATE, after which DuckDB can't commit
+    /// further changes of the table's layout in the same transaction.
+    fn default_value(&self, text: &str, data_type: DataType, _sql_type: &str) -> String {
         match data_type {
-            // A cast would read `\x` sequences.
-            DataType::Bytes => format!("encode({text})"),
-            _ => format!("CAST({text} AS {sql_type})"),
+            DataType::Bytes => {
+                let bytes = text.bytes().map(|byte| format!("\\x{byte:02X}"));
+                self.literal(&bytes.collect::<String>())
+            }
+            _ => self.literal(text),
         }
     }
 }

@@ -111,7 +111,13 @@ const KNOWN: &[Known] = &[
         fix: "Look for an earlier error such as a full disk.",
     },
     Known {
-        phrases: &["Constraint Error", "Conversion Error", "Out of Range Error"],
+        phrases: &[
+            "Constraint Error",
+            "constraint failed",
+            "Violates foreign key",
+            "Conversion Error",
+            "Out of Range Error",
+        ],
         kind: ErrorKind::Rejected,
         what: "the table does not take a value",
         fix: "Remove the constraint from the table, or give the column a type that holds the value in the stream's options.",

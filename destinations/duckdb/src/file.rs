@@ -36,19 +36,40 @@ pub(crate) struct File {
 
 /// An open file that can be written.
 #[derive(Debug)]
-pub(crate) struct Database(Mutex<Connection>);
+pub(crate) struct Database {
+    root: Mutex<Connection>,
+    /// The memory that DuckDB may use, megabytes; `None` where the user has set it.
+    megabytes: Mutex<Option<usize>>,
+}
 
 impl Database {
     /// A connection of its own for one task.
     pub(crate) fn connect(&self) -> Result<Connection> {
-        lock(&self.0)
+        lock(&self.root)
             .try_clone()
             .explain("connecting to the DuckDB file")
     }
 
+    /// Lets DuckDB use the memory that a table of so many columns needs, unless the user has said
+    /// how much it may use: for each column it pins blocks where the column is read and written.
+    pub(crate) fn make_room(&self, columns: usize) -> Result<()> {
+        let needed = megabytes(columns);
+        match &mut *lock(&self.megabytes) {
+            Some(limit) if *limit < needed => {
+                let set = format!("SET GLOBAL memory_limit = '{needed}MB'");
+                lock(&self.root)
+                    .execute_batch(&set)
+                    .explain("making room for wide tables")?;
+                *limit = needed;
+                Ok(())
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
     /// Whether DuckDB still serves the file; after some errors it does not until it is reopened.
     pub(crate) fn is_alive(&self) -> bool {
-        lock(&self.0).execute_batch("SELECT 1").is_ok()
+        lock(&self.root).execute_batch("SELECT 1").is_ok()
     }
 }
 
@@ -90,7 +111,10 @@ impl File {
             ));
         }
         let connection = connect(&self.path, config, AccessMode::ReadWrite)?;
-        let database = Arc::new(Database(Mutex::new(connection)));
+        let database = Arc::new(Database {
+            root: Mutex::new(connection),
+            megabytes: Mutex::new(config.memory_limit.is_none().then(|| megabytes(0))),
+        });
         *opened = Arc::downgrade(&database);
         Ok(database)
     }
@@ -151,14 +175,21 @@ fn identity(path: &Path) -> PathBuf {
     })
 }
 
+/// What DuckDB needs for tables of so many columns, megabytes: measured, with some to spare.
+fn megabytes(columns: usize) -> usize {
+    (64 + columns * 3 / 4).max(96)
+}
+
 /// Opens a DuckDB instance on `path`.
 pub(crate) fn connect(path: &Path, config: &Config, mode: AccessMode) -> Result<Connection> {
     let mut overflow = path.as_os_str().to_owned();
     overflow.push(".tmp");
     let doing = format!("opening {}", path.display());
+    let automatic = format!("{}MB", megabytes(0));
+    let memory_limit = config.memory_limit.as_deref().unwrap_or(&automatic);
     let settings = duckdb::Config::default()
         .access_mode(mode)
-        .and_then(|settings| settings.max_memory(&config.memory_limit))
+        .and_then(|settings| settings.max_memory(memory_limit))
         .and_then(|settings| settings.threads(i64::from(config.threads.get())))
         .and_then(|settings| settings.with("temp_directory", overflow.to_string_lossy()))
         .and_then(|settings| settings.with("preserve_insertion_order", "false"))

@@ -17,6 +17,7 @@ mod destination;
 mod dialect;
 mod error;
 mod file;
+mod layout;
 mod ledger;
 mod load;
 mod query;

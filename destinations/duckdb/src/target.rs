@@ -10,21 +10,16 @@
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, TimestampMicrosecondArray};
-use duckdb::Connection;
-use tributary_model::{
-    Deletes, Error, LoadPlan, Mode, Op, Presence, Result, TablePlan, TruncateKind,
-};
+use tributary_model::{Deletes, Error, Mode, Op, Presence, Result, TablePlan, TruncateKind};
 use tributary_sql::{
-    DELETED, Dialect, Found, Merge, STAGED_DELETE, STAGED_SEQ, SYNCED_AT, Staged, Staging, evolve,
+    DELETED, Merge, STAGED_DELETE, STAGED_SEQ, SYNCED_AT, Staged, Staging, restage,
 };
 
 use crate::append::{Place, append, batch_of};
 use crate::describe::Inventory;
 use crate::dialect::DuckDialect;
-use crate::error::Explain;
-use crate::ledger::note_changes;
+use crate::layout::{Layout, Rows, Site, bring};
 use crate::screen::Screened;
-use crate::system::instant;
 
 /// Collected rows that are worth starting the appender.
 const PENDING_ROWS: usize = 8 * 1024;
@@ -34,22 +29,6 @@ const PENDING_BYTES: usize = 4 << 20;
 const STAGED_ROWS: i64 = 500_000;
 /// Staged bytes that are. // G6
 const STAGED_BYTES: usize = 256 << 20;
-
-/// The load that a table is written by.
-#[derive(Debug)]
-pub(crate) struct Site {
-    pub(crate) connection: Connection,
-    pub(crate) dialect: DuckDialect,
-    pub(crate) load: LoadPlan,
-}
-
-impl Site {
-    fn run(&self, statements: &[String], doing: &str) -> Result<()> {
-        statements
-            .iter()
-            .try_for_each(|statement| self.connection.execute_batch(statement).explain(doing))
-    }
-}
 
 /// Which way rows go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,8 +41,7 @@ enum Route {
 #[derive(Debug)]
 pub(crate) struct Target {
     plan: Arc<TablePlan>,
-    /// Whether the table's columns have exactly the plan's types; the appender needs that.
-    exact: bool,
+    layout: Layout,
     staging: Staging,
     /// What the staging table holds, where there is one.
     staged: Option<Holding>,
@@ -74,8 +52,10 @@ pub(crate) struct Target {
 }
 
 /// What was staged.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Holding {
+    /// The plan with the columns of earlier plans of this load.
+    plan: Arc<TablePlan>,
     rows: i64,
     bytes: usize,
     kind: Staged,
@@ -89,21 +69,8 @@ impl Target {
         inventory: &mut Inventory,
         number: usize,
     ) -> Result<Self> {
-        refuse_impossible(&plan)?;
-        let found = inventory.found(&plan.table)?;
-        let steps = evolve(&site.dialect, &plan, &found)?;
-        for step in &steps {
-            site.run(
-                &site.dialect.render(step),
-                &format!("changing the table {}", plan.table),
-            )?;
-        }
-        note_changes(&site.connection, &site.dialect, &site.load, &plan, &steps)?;
-        if !found.schema {
-            inventory.add_schema(&plan.table.schema);
-        }
         Ok(Self {
-            exact: is_exact(&site.dialect, &plan, &found),
+            layout: bring(site, &plan, inventory, Rows::Untouched)?,
             plan,
             staging: Staging {
                 rows: format!("_tributary_staged_{number}"),
@@ -115,6 +82,30 @@ impl Target {
             pending_bytes: 0,
             route: Route::Direct,
         })
+    }
+
+    /// Goes on under a newer plan.
+    pub(crate) fn follow(
+        &mut self,
+        site: &Site,
+        plan: Arc<TablePlan>,
+        inventory: &mut Inventory,
+    ) -> Result<()> {
+        self.flush(site)?;
+        let restaged = match &self.staged {
+            Some(held) => restage(&site.dialect, &self.staging, &held.plan, &plan)?,
+            None => None,
+        };
+        match (restaged, &mut self.staged) {
+            (Some(restaged), Some(held)) => {
+                site.run(&restaged.statements, "changing the layout of staged rows")?;
+                held.plan = Arc::new(restaged.plan);
+            }
+            _ => self.settle(site)?,
+        }
+        self.layout = bring(site, &plan, inventory, self.layout.rows)?;
+        self.plan = plan;
+        Ok(())
     }
 
     /// The plan that the table has been brought to.
@@ -153,11 +144,11 @@ impl Target {
         if self.pending_rows >= PENDING_ROWS || self.pending_bytes >= PENDING_BYTES {
             self.flush(site)?;
         }
-        match self.staged {
+        match &self.staged {
             Some(held) if held.rows >= STAGED_ROWS || held.bytes >= STAGED_BYTES => {
                 self.settle(site)
             }
-            _ => Ok(()),
+            Some(_) | None => Ok(()),
         }
     }
 
@@ -183,10 +174,19 @@ impl Target {
         let Some(held) = self.staged.take() else {
             return Ok(());
         };
-        let statements = self.merge(site, |merge| match self.plan.mode {
+        let merge = Merge {
+            dialect: &site.dialect,
+            plan: &held.plan,
+            staging: &self.staging,
+            synced_at: &site.synced_at(),
+        };
+        let statements = match held.plan.mode {
             Mode::Append => merge.append(),
-            Mode::Merge | Mode::Replace | Mode::History => merge.fold(held.kind),
-        });
+            Mode::Merge | Mode::Replace | Mode::History => {
+                self.layout.touch();
+                merge.fold(held.kind)
+            }
+        };
         site.run(&statements, &format!("merging into {}", self.plan.table))
     }
 
@@ -202,11 +202,12 @@ impl Target {
             (TruncateKind::Restart, ..) | (TruncateKind::Change, _, Deletes::Hard) => {
                 self.forget_pending();
                 if self.staged.take().is_some() {
-                    let drop_staging = self.merge(site, |merge| vec![merge.drop_staging()]);
-                    site.run(&drop_staging, "dropping staged rows")?;
+                    let drop_staging = self.merge(site, |merge| merge.drop_staging());
+                    site.run(&[drop_staging], "dropping staged rows")?;
                 }
             }
         }
+        self.layout.touch();
         let statements = self.merge(site, |merge| merge.truncate(kind));
         site.run(&statements, &format!("emptying {}", self.plan.table))
     }
@@ -214,9 +215,9 @@ impl Target {
     fn route_of(&self, ops: &[Op], presence: Presence) -> Route {
         let nothing_staged = self.staged.is_none();
         let direct = match self.plan.mode {
-            Mode::Append => self.exact,
+            Mode::Append => self.layout.exact,
             Mode::Merge | Mode::Replace | Mode::History => {
-                self.exact
+                self.layout.exact
                     && nothing_staged
                     && presence == Presence::Absent
                     && !ops.contains(&Op::Delete)
@@ -243,12 +244,13 @@ impl Target {
         rows: &Screened,
     ) -> Result<[(&'static str, ArrayRef); 2]> {
         let deletes = are_deletes(&rows.ops);
-        let mut held = match self.staged {
+        let mut held = match self.staged.take() {
             Some(held) => held,
             None => {
                 let create = self.merge(site, |merge| merge.create_staging())?;
                 site.run(&[create], "making room for staged rows")?;
                 Holding {
+                    plan: self.plan.clone(),
                     rows: 0,
                     bytes: 0,
                     kind: Staged::Upserts,
@@ -270,15 +272,11 @@ impl Target {
     }
 
     fn merge<T>(&self, site: &Site, ask: impl FnOnce(Merge<'_, DuckDialect>) -> T) -> T {
-        let at = instant(site.load.started_at);
         ask(Merge {
             dialect: &site.dialect,
             plan: &self.plan,
             staging: &self.staging,
-            synced_at: &format!(
-                "CAST({} AS TIMESTAMP WITH TIME ZONE)",
-                site.dialect.literal(&at)
-            ),
+            synced_at: &site.synced_at(),
         })
     }
 
@@ -294,34 +292,4 @@ fn are_deletes(ops: &[Op]) -> BooleanArray {
         .iter()
         .map(|op| Some(matches!(op, Op::Delete | Op::Truncate)));
     deletes.collect()
-}
-
-fn refuse_impossible(plan: &TablePlan) -> Result<()> {
-    match plan.mode {
-        Mode::Append => Ok(()),
-        Mode::Merge if !plan.key.is_empty() => Ok(()),
-        Mode::Merge => Err(Error::bug(format!(
-            "{} was to be merged without a key",
-            plan.table
-        ))),
-        Mode::Replace | Mode::History => Err(Error::bug(format!(
-            "{} was planned in a mode that this destination does not offer",
-            plan.table
-        ))),
-    }
-}
-
-fn is_exact(dialect: &impl Dialect, plan: &TablePlan, found: &Found) -> bool {
-    let existing = found.columns.as_deref().unwrap_or_default();
-    plan.columns.iter().all(|column| {
-        let found = existing
-            .iter()
-            .find(|found| dialect.same_name(&found.name, &column.name));
-        found.is_none_or(|found| {
-            let joined = found
-                .data_type
-                .and_then(|found| found.join(column.data_type));
-            joined == Some(column.data_type)
-        })
-    })
 }

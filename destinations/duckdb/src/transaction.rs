@@ -18,8 +18,9 @@ use tributary_model::{
 use crate::describe::{Inventory, dialect};
 use crate::error::Explain;
 use crate::file::Database;
+use crate::layout::Site;
 use crate::screen::{retain, screen};
-use crate::target::{Site, Target};
+use crate::target::Target;
 use crate::{ledger, rejected, system};
 
 /// Bytes collected for the appenders of all tables together. // G6
@@ -34,7 +35,7 @@ pub(crate) struct Transaction {
     targets: BTreeMap<TableName, Target>,
     prepared: usize,
     rejected: BTreeMap<StreamName, u64>,
-    _database: Arc<Database>,
+    database: Arc<Database>,
     _turn: OwnedMutexGuard<()>,
 }
 
@@ -62,7 +63,7 @@ impl Transaction {
             targets: BTreeMap::new(),
             prepared: 0,
             rejected: BTreeMap::new(),
-            _database: database,
+            database,
             _turn: turn,
         };
         transaction.prepare(transaction.site.load.tables.clone())?;
@@ -150,10 +151,6 @@ impl Transaction {
             Arc::ptr_eq(target.plan(), plan) || target.plan().as_ref() == plan.as_ref()
         };
         if !self.targets.get(&plan.table).is_some_and(follows) {
-            // What came under the old plan goes in under the old plan.
-            if let Some(target) = self.targets.get_mut(&plan.table) {
-                target.settle(&self.site)?;
-            }
             self.prepare(vec![plan.clone()])?;
         }
         let target = self.targets.get_mut(&plan.table);
@@ -165,6 +162,12 @@ impl Transaction {
         let names: Vec<&TableName> = plans.iter().map(|plan| &plan.table).collect();
         let mut inventory = Inventory::of(&self.site.connection, &names)?;
         for plan in plans {
+            self.database
+                .make_room(plan.columns.len().max(inventory.columns(&plan.table)))?;
+            if let Some(target) = self.targets.get_mut(&plan.table) {
+                target.follow(&self.site, plan, &mut inventory)?;
+                continue;
+            }
             self.prepared += 1;
             let name = plan.table.clone();
             let target = Target::prepare(&self.site, plan, &mut inventory, self.prepared)?;

@@ -6,6 +6,7 @@
 //!
 //! Deliberately absent: any connector. The kit knows the contracts, not who keeps them.
 
+pub mod bench;
 mod cache;
 pub mod cells;
 mod child;

@@ -22,9 +22,8 @@ pub(crate) fn write_inet4(bytes: [u8; 4], to: &mut Vec<u8>) {
 /// Appends `bytes` as an IPv6 address, as the server prints it: the first longest run of zero words
 /// is cut out, one alone too, and the last two words are dotted behind `::` and `::ffff:`.
 pub(crate) fn write_inet6(bytes: [u8; 16], to: &mut Vec<u8>) {
-    let words: [u16; 8] = std::array::from_fn(|word| {
-        u16::from_be_bytes([bytes[2 * word], bytes[2 * word + 1]])
-    });
+    let words: [u16; 8] =
+        std::array::from_fn(|word| u16::from_be_bytes([bytes[2 * word], bytes[2 * word + 1]]));
     let gap = longest_zeros(&words);
     let dotted = gap == (0, 6) || gap == (0, 5) && words[5] == 0xffff;
     let mut word = 0;

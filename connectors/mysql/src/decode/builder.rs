@@ -43,7 +43,9 @@ impl RowBuilder {
     pub(crate) fn new(layout: Arc<Layout>, options: ValueOptions) -> Result<Self> {
         let kept = layout.image.iter().filter(|column| column.kept).count();
         if !layout.image.is_empty() && kept != layout.columns.len() {
-            return Err(Error::bug("a row image keeps other columns than its layout"));
+            return Err(Error::bug(
+                "a row image keeps other columns than its layout",
+            ));
         }
         let fields = layout.columns.iter().map(|column| {
             Field::new(
@@ -79,12 +81,6 @@ impl RowBuilder {
     #[must_use]
     pub(crate) fn len(&self) -> usize {
         self.ops.len()
-    }
-
-    /// Whether there are none.
-    #[must_use]
-    pub(crate) fn is_empty(&self) -> bool {
-        self.ops.is_empty()
     }
 
     /// What the rows take in memory, roughly.

@@ -78,7 +78,11 @@ impl Charset {
     pub(crate) fn decode(self, stored: &[u8], to: &mut Vec<u8>) {
         match self {
             Self::Utf8 | Self::Binary => to.extend_from_slice(stored),
-            Self::Ascii => each(stored, to, |byte| if byte < 0x80 { byte.into() } else { '?' }),
+            Self::Ascii => each(
+                stored,
+                to,
+                |byte| if byte < 0x80 { byte.into() } else { '?' },
+            ),
             Self::Single(table) => {
                 if stored.is_ascii() {
                     to.extend_from_slice(stored);
@@ -271,7 +275,10 @@ mod tests {
         assert_eq!(text("ucs2", b"\x00\xe9\xd8\x3d\x00"), "é\u{fffd}\u{fffd}");
         assert_eq!(text("utf16", b"\xd8\x3d\xde\x00\xd8\x3d"), "😀\u{fffd}");
         assert_eq!(text("utf16le", b"\x3d\xd8\x00\xde"), "😀");
-        assert_eq!(text("utf32", b"\x00\x01\xf6\x00\xff\xff\xff\xff"), "😀\u{fffd}");
+        assert_eq!(
+            text("utf32", b"\x00\x01\xf6\x00\xff\xff\xff\xff"),
+            "😀\u{fffd}"
+        );
         assert_eq!(text("gbk", b"\xc4\xe3"), "你");
         assert_eq!(text("sjis", b"\x82\xa0"), "あ");
         assert_eq!(text("utf8mb4", b"a\xffb"), "a\u{fffd}b");

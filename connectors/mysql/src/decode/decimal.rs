@@ -321,8 +321,15 @@ pub(crate) mod tests {
         let nines = |whole: usize, fraction: usize| {
             format!("{}.{}", "9".repeat(whole), "9".repeat(fraction))
         };
-        for (precision, scale) in [(65, 30), (38, 10), (38, 38), (18, 2), (19, 0), (9, 9), (10, 1)]
-        {
+        for (precision, scale) in [
+            (65, 30),
+            (38, 10),
+            (38, 38),
+            (18, 2),
+            (19, 0),
+            (9, 9),
+            (10, 1),
+        ] {
             let (p, s) = (usize::from(precision), usize::from(scale));
             let largest = nines(p - s, s);
             let shown = match (p - s, s) {
@@ -331,7 +338,10 @@ pub(crate) mod tests {
                 _ => largest.clone(),
             };
             assert_eq!(both(&largest, precision, scale), shown);
-            assert_eq!(both(&format!("-{largest}"), precision, scale), format!("-{shown}"));
+            assert_eq!(
+                both(&format!("-{largest}"), precision, scale),
+                format!("-{shown}")
+            );
         }
         assert_eq!(both("-0.01", 10, 2), "-0.01");
         assert_eq!(both("-0.00", 10, 2), "0.00");

@@ -41,15 +41,22 @@ impl Cell {
             Store::Decimal(packing, out) => Arc::new(
                 primitive::<Decimal128Type>(out)
                     .with_precision_and_scale(packing.precision(), packing.scale().cast_signed())
-                    .map_err(|cause| Error::bug("a decimal column is out of shape").because(cause))?,
+                    .map_err(|cause| {
+                        Error::bug("a decimal column is out of shape").because(cause)
+                    })?,
             ),
             Store::WideDecimal(packing, out) => Arc::new(
                 primitive::<Decimal256Type>(out)
                     .with_precision_and_scale(packing.precision(), packing.scale().cast_signed())
-                    .map_err(|cause| Error::bug("a decimal column is out of shape").because(cause))?,
+                    .map_err(|cause| {
+                        Error::bug("a decimal column is out of shape").because(cause)
+                    })?,
             ),
             Store::Bool(out) => {
-                let Flags { mut values, mut nulls } = replace(out, Flags::new());
+                let Flags {
+                    mut values,
+                    mut nulls,
+                } = replace(out, Flags::new());
                 Arc::new(BooleanArray::new(values.finish(), nulls.finish()))
             }
             Store::Bytes(out) => {
@@ -66,7 +73,7 @@ impl Cell {
 }
 
 fn primitive<T: ArrowPrimitiveType>(out: &mut Fixed<T::Native>) -> PrimitiveArray<T> {
-    let Fixed { values, mut nulls } = replace(out, Fixed::new());
+    let Fixed { values, mut nulls } = out.take();
     PrimitiveArray::new(ScalarBuffer::from(values), nulls.finish())
 }
 
@@ -75,7 +82,7 @@ fn parts(out: &mut Varying) -> (OffsetBuffer<i32>, Buffer, Option<NullBuffer>) {
         data,
         ends,
         mut nulls,
-    } = replace(out, Varying::new());
+    } = out.take();
     (
         OffsetBuffer::new(ScalarBuffer::from(ends)),
         Buffer::from_vec(data),

@@ -19,11 +19,7 @@ impl Cell {
     /// # Errors
     /// Fails where the value is not of the column's kind.
     #[inline]
-    pub(super) fn push_value(
-        &mut self,
-        value: &Value,
-        raw: impl Fn() -> bool,
-    ) -> Result<Stored> {
+    pub(super) fn push_value(&mut self, value: &Value, raw: impl Fn() -> bool) -> Result<Stored> {
         match (self, value) {
             (cell, Value::NULL) => cell.push_null(),
             (Self::I8(out) | Self::U8(out) | Self::I16(out) | Self::Year(out), value) => {
@@ -114,12 +110,7 @@ fn integer<T: TryFrom<i64> + TryFrom<u64>>(value: &Value) -> Result<T> {
     fitted.ok_or_else(|| malformed("a number does not fit its column"))
 }
 
-fn text(
-    charset: Charset,
-    bytes: &[u8],
-    raw: impl Fn() -> bool,
-    out: &mut Varying,
-) -> Result<()> {
+fn text(charset: Charset, bytes: &[u8], raw: impl Fn() -> bool, out: &mut Varying) -> Result<()> {
     if charset.same_as_server() || !raw() {
         out.push(bytes)
     } else {

@@ -131,7 +131,11 @@ impl Writer<'_> {
         match kind {
             SMALL_OBJECT | LARGE_OBJECT | SMALL_ARRAY | LARGE_ARRAY => self.container(Container {
                 bytes,
-                width: if matches!(kind, SMALL_OBJECT | SMALL_ARRAY) { 2 } else { 4 },
+                width: if matches!(kind, SMALL_OBJECT | SMALL_ARRAY) {
+                    2
+                } else {
+                    4
+                },
                 object: matches!(kind, SMALL_OBJECT | LARGE_OBJECT),
             }),
             LITERAL => self.literal(reader.byte()?),
@@ -165,7 +169,11 @@ impl Writer<'_> {
             return Err(malformed("a JSON document is nested more than 100 deep"));
         }
         self.depth += 1;
-        let (open, close) = if of.object { (b'{', b'}') } else { (b'[', b']') };
+        let (open, close) = if of.object {
+            (b'{', b'}')
+        } else {
+            (b'[', b']')
+        };
         self.to.push(open);
         for index in 0..count {
             if index > 0 {
@@ -246,9 +254,15 @@ mod tests {
     fn scalars_stand_alone() {
         assert_eq!(text(&[LITERAL, 1]).unwrap(), "true");
         assert_eq!(text(&[INT16, 0xff, 0xff]).unwrap(), "-1");
-        assert_eq!(text(&[UINT64, 255, 255, 255, 255, 255, 255, 255, 255]).unwrap(), u64::MAX.to_string());
+        assert_eq!(
+            text(&[UINT64, 255, 255, 255, 255, 255, 255, 255, 255]).unwrap(),
+            u64::MAX.to_string()
+        );
         assert_eq!(text(&[STRING, 2, b'"', b'\n']).unwrap(), r#""\"\n""#);
-        assert_eq!(text(&[SMALL_ARRAY, 2, 0, 10, 0, INT16, 7, 0, LITERAL, 0, 0]).unwrap(), "[7, null]");
+        assert_eq!(
+            text(&[SMALL_ARRAY, 2, 0, 10, 0, INT16, 7, 0, LITERAL, 0, 0]).unwrap(),
+            "[7, null]"
+        );
         let mut large = vec![LARGE_ARRAY, 1, 0, 0, 0, 13, 0, 0, 0, INT32];
         large.extend((-70_000_i32).to_le_bytes());
         assert_eq!(text(&large).unwrap(), "[-70000]");

@@ -223,7 +223,10 @@ mod tests {
         assert_eq!(opaque(246, &[3, 2, 0x81, 10]), "1.10");
         assert_eq!(opaque(246, &[2, 2, 0x7f ^ 50]), "-0.50");
         let packed = (((2015_i64 * 13 + 1) << 5 | 15) << 17 | (23 << 12 | 24 << 6 | 25)) << 24;
-        assert_eq!(opaque(DATETIME, &packed.to_le_bytes()), "\"2015-01-15 23:24:25.000000\"");
+        assert_eq!(
+            opaque(DATETIME, &packed.to_le_bytes()),
+            "\"2015-01-15 23:24:25.000000\""
+        );
         assert_eq!(opaque(DATE, &packed.to_le_bytes()), "\"2015-01-15\"");
         let time = -((838_i64 << 12 | 59 << 6 | 59) << 24 | 1);
         assert_eq!(opaque(TIME, &time.to_le_bytes()), "\"-838:59:59.000001\"");

@@ -118,20 +118,31 @@ impl<'a> Reader<'a> {
 #[inline]
 #[must_use]
 pub(crate) fn little(bytes: &[u8]) -> u64 {
-    let mut whole = [0; 8];
-    for (to, from) in whole.iter_mut().zip(bytes) {
-        *to = *from;
+    match *bytes {
+        [a] => u64::from(a),
+        [a, b] => u64::from(u16::from_le_bytes([a, b])),
+        [a, b, c] => u64::from(u32::from_le_bytes([a, b, c, 0])),
+        [a, b, c, d] => u64::from(u32::from_le_bytes([a, b, c, d])),
+        _ => bytes
+            .iter()
+            .rev()
+            .fold(0, |number, byte| number << 8 | u64::from(*byte)),
     }
-    u64::from_le_bytes(whole)
 }
 
 /// The number that up to 8 big-endian bytes stand for.
 #[inline]
 #[must_use]
 pub(crate) fn big(bytes: &[u8]) -> u64 {
-    bytes
-        .iter()
-        .fold(0, |number, byte| number << 8 | u64::from(*byte))
+    match *bytes {
+        [a] => u64::from(a),
+        [a, b] => u64::from(u16::from_be_bytes([a, b])),
+        [a, b, c] => u64::from(u32::from_be_bytes([0, a, b, c])),
+        [a, b, c, d] => u64::from(u32::from_be_bytes([a, b, c, d])),
+        _ => bytes
+            .iter()
+            .fold(0, |number, byte| number << 8 | u64::from(*byte)),
+    }
 }
 
 #[cfg(test)]
@@ -141,7 +152,8 @@ mod tests {
 
     #[test]
     fn length_encoded_numbers() {
-        let mut reader = Reader::new(&[250, 252, 1, 2, 253, 1, 2, 3, 254, 1, 0, 0, 0, 0, 0, 0, 128]);
+        let mut reader =
+            Reader::new(&[250, 252, 1, 2, 253, 1, 2, 3, 254, 1, 0, 0, 0, 0, 0, 0, 128]);
         let read: Vec<u64> = (0..4).map(|_| reader.length_encoded().unwrap()).collect();
         assert_eq!(read, [250, 0x0201, 0x03_0201, 0x8000_0000_0000_0001]);
         assert!(reader.is_empty());
@@ -153,6 +165,10 @@ mod tests {
         assert!(Reader::new(&[252, 1]).length_encoded().is_err());
         assert!(Reader::new(&[251]).length_encoded().is_err());
         assert!(Reader::new(&[5, 1, 2]).length_encoded_bytes().is_err());
-        assert!(Reader::new(&[254, 255, 255, 255, 255, 255, 255, 255, 255]).count().is_err());
+        assert!(
+            Reader::new(&[254, 255, 255, 255, 255, 255, 255, 255, 255])
+                .count()
+                .is_err()
+        );
     }
 }

@@ -6,6 +6,16 @@
 use arrow_buffer::{BooleanBufferBuilder, NullBufferBuilder};
 use tributary_model::{Error, ErrorKind, Result};
 
+/// The most values that room is made for in advance.
+const HINT: usize = 65_536;
+
+/// Gives back what a column did not need, where that is much: a batch is charged for its room.
+fn trim<T>(values: &mut Vec<T>) {
+    if values.capacity() / 2 > values.len() {
+        values.shrink_to_fit();
+    }
+}
+
 /// Values of one width.
 #[derive(Debug)]
 pub(super) struct Fixed<T> {
@@ -19,6 +29,17 @@ impl<T: Copy + Default> Fixed<T> {
             values: Vec::new(),
             nulls: NullBufferBuilder::new(0),
         }
+    }
+
+    /// Takes the column out, and leaves an empty one with room for as many values again.
+    pub(super) fn take(&mut self) -> Self {
+        let next = Self {
+            values: Vec::with_capacity(self.values.len().min(HINT)),
+            nulls: NullBufferBuilder::new(0),
+        };
+        let mut taken = std::mem::replace(self, next);
+        trim(&mut taken.values);
+        taken
     }
 
     #[inline]
@@ -109,6 +130,17 @@ impl Varying {
         }
     }
 
+    /// Takes the column out, and leaves an empty one with room for as much again.
+    pub(super) fn take(&mut self) -> Self {
+        let mut next = Self::new();
+        next.data.reserve_exact(self.data.len().min(8 * HINT));
+        next.ends.reserve_exact(self.ends.len().min(HINT));
+        let mut taken = std::mem::replace(self, next);
+        trim(&mut taken.data);
+        trim(&mut taken.ends);
+        taken
+    }
+
     /// Closes the value that has been written to `data`.
     ///
     /// # Errors
@@ -144,9 +176,7 @@ impl Varying {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.data.len()
-            + std::mem::size_of_val(self.ends.as_slice())
-            + self.nulls.allocated_size()
+        self.data.len() + std::mem::size_of_val(self.ends.as_slice()) + self.nulls.allocated_size()
     }
 
     pub(super) fn get(&self, row: usize) -> Option<&[u8]> {

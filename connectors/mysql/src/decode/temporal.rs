@@ -420,7 +420,11 @@ mod tests {
             (&[0x4b, 0x91, 0x05], 0, "-838:59:59"),
             (&[0x7f, 0xff, 0xff, 0xff], 2, "-00:00:00.01"),
             (&[0x7f, 0xff, 0xff, 0xff, 0xf6], 3, "-00:00:00.001"),
-            (&[0x4b, 0x91, 0x04, 0xff, 0xff, 0xff], 6, "-838:59:59.000001"),
+            (
+                &[0x4b, 0x91, 0x04, 0xff, 0xff, 0xff],
+                6,
+                "-838:59:59.000001",
+            ),
             (&[0x80, 0x10, 0x83, 0x0f, 0x42, 0x3f], 6, "01:02:03.999999"),
         ];
         for (stored, fraction, text) in cases {
@@ -442,6 +446,9 @@ mod tests {
         assert_eq!(Moment::from_instant(late).since_epoch(), late.since_epoch());
         let zero = Instant::from_packed(&[0, 0, 0, 0], 0).unwrap();
         assert!(zero.is_zero() && !Moment::from_instant(zero).is_real());
-        assert_eq!(Instant::from_legacy(&[1, 0, 0, 0]).unwrap().since_epoch(), 1_000_000);
+        assert_eq!(
+            Instant::from_legacy(&[1, 0, 0, 0]).unwrap().since_epoch(),
+            1_000_000
+        );
     }
 }

@@ -29,18 +29,24 @@ pub(super) fn options(zero_dates: ZeroDates) -> ValueOptions {
 
 /// A layout of such columns, the first of them the key.
 pub(super) fn layout(columns: &[(Kind, Wire)], keyed: bool) -> Arc<Layout> {
-    let named = columns.iter().enumerate().map(|(index, (kind, _))| LayoutColumn {
-        name: format!("c{index}"),
-        kind: kind.clone(),
-        nullable: true,
-        default: None,
-    });
-    let image = columns.iter().enumerate().map(|(index, (_, wire))| ImageColumn {
-        wire: *wire,
-        format: Format::Packed,
-        kept: true,
-        in_key: keyed && index == 0,
-    });
+    let named = columns
+        .iter()
+        .enumerate()
+        .map(|(index, (kind, _))| LayoutColumn {
+            name: format!("c{index}"),
+            kind: kind.clone(),
+            nullable: true,
+            default: None,
+        });
+    let image = columns
+        .iter()
+        .enumerate()
+        .map(|(index, (_, wire))| ImageColumn {
+            wire: *wire,
+            format: Format::Packed,
+            kept: true,
+            in_key: keyed && index == 0,
+        });
     Arc::new(Layout {
         columns: named.collect(),
         key: if keyed { vec![0] } else { Vec::new() },
@@ -75,7 +81,10 @@ pub(super) fn one(
         from_snapshot.push_protocol_row(&protocol_row(vec![value.clone()], charset))?;
     }
     let column = |batch: RecordBatch| batch.column(0).clone();
-    Ok((column(from_log.finish()?.0), column(from_snapshot.finish()?.0)))
+    Ok((
+        column(from_log.finish()?.0),
+        column(from_snapshot.finish()?.0),
+    ))
 }
 
 pub(super) fn members(labels: &[&str]) -> Members {

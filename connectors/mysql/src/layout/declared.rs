@@ -207,7 +207,11 @@ mod tests {
             ("decimal(5,2)", Kind::Decimal(Packing::new(5, 2).unwrap())),
             ("point", Kind::Geometry),
         ] {
-            assert_eq!(kind(&column(declared, None)).unwrap(), expected, "{declared}");
+            assert_eq!(
+                kind(&column(declared, None)).unwrap(),
+                expected,
+                "{declared}"
+            );
         }
         assert!(kind(&column("hologram", None)).is_err());
         let odd = kind(&column(r"enum('a','it''s','x,y','unsigned)','b\\c')", None)).unwrap();

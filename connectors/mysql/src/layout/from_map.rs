@@ -279,9 +279,8 @@ fn agrees(column: &MapColumn, info: &ColumnInfo) -> bool {
         "enum" => column.code == code::ENUM && label_bytes(info) == usize::from(high),
         "set" => column.code == code::SET && label_bytes(info) == usize::from(high),
         // For the others the map says it all but the sign, which is taken from the declaration.
-        _ => declared::kind(info).is_ok_and(|declared| {
-            kind(column, Some(info)).is_ok_and(|mapped| declared == mapped)
-        }),
+        _ => declared::kind(info)
+            .is_ok_and(|declared| kind(column, Some(info)).is_ok_and(|mapped| declared == mapped)),
     }
 }
 

@@ -65,7 +65,7 @@ fn map(columns: &[Declared], full: bool, key: &[usize]) -> TableMap {
         meta,
         nullable: true,
         unsigned: full.then(|| declared.ends_with("unsigned")),
-        collation: full.then(|| match declared {
+        collation: full.then_some(match declared {
             "binary(16)" | "uuid" => 63,
             _ => 45,
         }),
@@ -95,8 +95,16 @@ fn both_roads_meet() {
         assert!(log.image[0].in_key && !log.image[1].in_key);
         assert_eq!(log.image.len(), TABLE.len());
     }
-    let types: Vec<_> = snapshot.schema.columns.iter().map(|column| column.data_type).collect();
-    assert_eq!(types[..3], [DataType::Int64, DataType::Int16, DataType::Decimal(15, 2)]);
+    let types: Vec<_> = snapshot
+        .schema
+        .columns
+        .iter()
+        .map(|column| column.data_type)
+        .collect();
+    assert_eq!(
+        types[..3],
+        [DataType::Int64, DataType::Int16, DataType::Decimal(15, 2)]
+    );
     assert_eq!(snapshot.columns[10].kind, Kind::Uuid);
     assert_eq!(snapshot.schema.key, ["id"]);
 }
@@ -117,7 +125,11 @@ fn a_map_without_names_must_fit_in_all_places() {
     let refused = |info: Option<&TableInfo>| {
         let error = Layout::from_table_map(&bare, info, &[], OPTIONS).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Incompatible);
-        assert!(error.help().is_some_and(|fix| fix.contains("binlog_row_metadata=FULL")));
+        assert!(
+            error
+                .help()
+                .is_some_and(|fix| fix.contains("binlog_row_metadata=FULL"))
+        );
     };
     refused(None);
     refused(Some(&info(&TABLE[..11], &[])));
@@ -146,8 +158,8 @@ fn excluded_and_hidden_columns_are_passed_over() {
     let mut columns = TABLE.to_vec();
     columns.push(("DB_ROW_HASH_1", "bigint(20)", code::LONGLONG, 0));
     let info = info(&TABLE, &["id"]);
-    let log =
-        Layout::from_table_map(&map(&columns, true, &[0]), Some(&info), &excluded, OPTIONS).unwrap();
+    let log = Layout::from_table_map(&map(&columns, true, &[0]), Some(&info), &excluded, OPTIONS)
+        .unwrap();
     let snapshot = Layout::from_info(&info, &excluded, OPTIONS).unwrap();
     assert_eq!(log.columns, snapshot.columns);
     assert_eq!(log.image.len(), 13);
@@ -160,10 +172,14 @@ fn excluded_and_hidden_columns_are_passed_over() {
 fn keys_that_are_no_whole_primary_key() {
     let mut info = info(&TABLE, &["tiny"]);
     info.key_index = Some("unique_tiny".to_owned());
-    let unique = Layout::from_table_map(&map(&TABLE, true, &[]), Some(&info), &[], OPTIONS).unwrap();
+    let unique =
+        Layout::from_table_map(&map(&TABLE, true, &[]), Some(&info), &[], OPTIONS).unwrap();
     assert_eq!(unique.key, [1]);
     let mut prefixed = map(&TABLE, true, &[6]);
-    prefixed.primary_key = Some(vec![KeyPart { column: 6, prefix: 5 }]);
+    prefixed.primary_key = Some(vec![KeyPart {
+        column: 6,
+        prefix: 5,
+    }]);
     let other = Layout::from_table_map(&prefixed, Some(&info), &[], OPTIONS).unwrap();
     assert_eq!(other.key, [1]);
     // A primary key that is newer than these rows does not hold for them.
@@ -181,7 +197,12 @@ fn old_and_unreadable_storage() {
     let mut fractional = info(&old, &[]);
     fractional.columns[0].fraction = Some(3);
     let hires = Layout::from_table_map(&map(&old, true, &[]), Some(&fractional), &[], OPTIONS);
-    assert!(hires.unwrap_err().to_string().contains("mysql56_temporal_format"));
+    assert!(
+        hires
+            .unwrap_err()
+            .to_string()
+            .contains("mysql56_temporal_format")
+    );
     let packed = [("c", "varchar(10)", code::VARCHAR_COMPRESSED, 40)];
     let error = Layout::from_table_map(&map(&packed, true, &[]), None, &[], OPTIONS).unwrap_err();
     assert!(error.to_string().contains("column `c` of d.t"), "{error}");

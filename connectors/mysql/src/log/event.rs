@@ -85,7 +85,9 @@ pub(crate) fn read(raw: &Raw) -> Result<Event> {
             Event::Query(query(data, &whole)?)
         }
         4 => Event::Rotate {
-            offset: data.first_chunk::<8>().map_or(4, |bytes| u64::from_le_bytes(*bytes)),
+            offset: data
+                .first_chunk::<8>()
+                .map_or(4, |bytes| u64::from_le_bytes(*bytes)),
             file: data.get(8..).unwrap_or_default().to_vec(),
         },
         16 => Event::Xid,
@@ -95,7 +97,9 @@ pub(crate) fn read(raw: &Raw) -> Result<Event> {
         27 | 41 => Event::Heartbeat,
         33 | 42 => gtid(raw)?,
         34 => Event::AnonymousGtid,
-        38 => Event::XaPrepare { one_phase: data.first() == Some(&1) },
+        38 => Event::XaPrepare {
+            one_phase: data.first() == Some(&1),
+        },
         162 => maria_gtid(raw)?,
         // Format, previous GTIDs, stop, ignorable, row queries, variables of
         // statements, payloads (their inner events follow), group replication's own, MariaDB's
@@ -108,14 +112,22 @@ pub(crate) fn read(raw: &Raw) -> Result<Event> {
 
 /// Compares the event's checksum, where it has one.
 pub(crate) fn verify(raw: &Raw) -> Result<()> {
-    let Ok(Some(alg)) = raw.footer().get_checksum_alg() else { return Ok(()) };
-    let Some(written) = raw.checksum() else { return Ok(()) };
+    let Ok(Some(alg)) = raw.footer().get_checksum_alg() else {
+        return Ok(());
+    };
+    let Some(written) = raw.checksum() else {
+        return Ok(());
+    };
     if alg != BinlogChecksumAlg::BINLOG_CHECKSUM_ALG_CRC32
         || raw.calc_checksum(alg) == u32::from_le_bytes(written)
     {
         return Ok(());
     }
-    Err(Error::new(ErrorKind::Malformed, "an event of the log does not fit its checksum").fix(
+    Err(Error::new(
+        ErrorKind::Malformed,
+        "an event of the log does not fit its checksum",
+    )
+    .fix(
         "If it happens again, the log file is damaged on the server or on the way: \
          `mysqlbinlog --verify-binlog-checksum` tells.",
     ))
@@ -123,15 +135,24 @@ pub(crate) fn verify(raw: &Raw) -> Result<()> {
 
 /// `fixed` is the event's body, `rest` what follows its 13 fixed bytes with the text readable.
 fn query(fixed: &[u8], rest: &[u8]) -> Result<Query> {
-    let short = || Error::new(ErrorKind::Malformed, "a statement event of the log is too short");
+    let short = || {
+        Error::new(
+            ErrorKind::Malformed,
+            "a statement event of the log is too short",
+        )
+    };
     let database_len = usize::from(*fixed.get(8).ok_or_else(short)?);
     let status_len = usize::from(u16::from_le_bytes([
         *fixed.get(11).ok_or_else(short)?,
         *fixed.get(12).ok_or_else(short)?,
     ]));
     let status = rest.get(..status_len).ok_or_else(short)?;
-    let database = rest.get(status_len..status_len + database_len).ok_or_else(short)?;
-    let sql = rest.get(status_len + database_len + 1..).ok_or_else(short)?;
+    let database = rest
+        .get(status_len..status_len + database_len)
+        .ok_or_else(short)?;
+    let sql = rest
+        .get(status_len + database_len + 1..)
+        .ok_or_else(short)?;
     let mode = sql_mode(status);
     Ok(Query {
         database: String::from_utf8_lossy(database).into_owned(),
@@ -146,7 +167,10 @@ fn query_text_offset(data: &[u8]) -> Result<usize> {
         [_, _, _, _, _, _, _, _, database, _, _, low, high, ..] => {
             Ok(usize::from(u16::from_le_bytes([*low, *high])) + usize::from(*database) + 1)
         }
-        _ => Err(Error::new(ErrorKind::Malformed, "a statement event of the log is too short")),
+        _ => Err(Error::new(
+            ErrorKind::Malformed,
+            "a statement event of the log is too short",
+        )),
     }
 }
 
@@ -157,17 +181,32 @@ fn sql_mode(status: &[u8]) -> u64 {
         rest => rest,
     };
     match rest {
-        [1, mode @ ..] => mode.first_chunk::<8>().map_or(0, |bytes| u64::from_le_bytes(*bytes)),
+        [1, mode @ ..] => mode
+            .first_chunk::<8>()
+            .map_or(0, |bytes| u64::from_le_bytes(*bytes)),
         _ => 0,
     }
 }
 
 fn gtid(raw: &Raw) -> Result<Event> {
-    let broken = || Error::new(ErrorKind::Malformed, "a GTID event of the log can't be read");
-    let Ok(Some(EventData::GtidEvent(event))) = raw.read_data() else { return Err(broken()) };
+    let broken = || {
+        Error::new(
+            ErrorKind::Malformed,
+            "a GTID event of the log can't be read",
+        )
+    };
+    let Ok(Some(EventData::GtidEvent(event))) = raw.read_data() else {
+        return Err(broken());
+    };
     let event: GtidEvent = event;
     let tag = event.tag().map(|tag| tag.to_string());
-    Ok(Event::Gtid(Source { uuid: event.sid(), tag }, event.gno()))
+    Ok(Event::Gtid(
+        Source {
+            uuid: event.sid(),
+            tag,
+        },
+        event.gno(),
+    ))
 }
 
 fn maria_gtid(raw: &Raw) -> Result<Event> {
@@ -178,14 +217,20 @@ fn maria_gtid(raw: &Raw) -> Result<Event> {
         data.get(8..12).and_then(|bytes| bytes.first_chunk::<4>()),
         data.get(12),
     ) else {
-        return Err(Error::new(ErrorKind::Malformed, "a GTID event of the log is too short"));
+        return Err(Error::new(
+            ErrorKind::Malformed,
+            "a GTID event of the log is too short",
+        ));
     };
     let gtid = DomainGtid {
         domain: u32::from_le_bytes(*domain),
         server: raw.header().server_id(),
         sequence: u64::from_le_bytes(*sequence),
     };
-    Ok(Event::MariaGtid { gtid, standalone: flags & STANDALONE != 0 })
+    Ok(Event::MariaGtid {
+        gtid,
+        standalone: flags & STANDALONE != 0,
+    })
 }
 
 fn incident() -> Error {
@@ -203,4 +248,3 @@ fn unknown(code: u8) -> Error {
     )
     .fix("Skipping it could lose rows. Please report the server's version and this number.")
 }
-

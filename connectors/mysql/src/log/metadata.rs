@@ -120,7 +120,9 @@ fn column_charset(columns: Vec<&mut MapColumn>, body: &mut Reader<'_>) -> Result
     if body.is_empty() {
         Ok(())
     } else {
-        Err(malformed("there are charsets for more columns than there are"))
+        Err(malformed(
+            "there are charsets for more columns than there are",
+        ))
     }
 }
 

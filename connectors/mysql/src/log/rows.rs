@@ -53,16 +53,6 @@ pub(crate) struct RowsEvent<'a> {
     images: Cow<'a, [u8]>,
 }
 
-impl RowsKind {
-    /// What a type of event does, if it is a row event.
-    ///
-    /// # Errors
-    /// `Incompatible` for those of partial rows.
-    pub(crate) fn of(event_type: u8) -> Result<Option<Self>> {
-        Ok(style(event_type)?.map(|style| style.kind))
-    }
-}
-
 fn style(event_type: u8) -> Result<Option<Style>> {
     let (first, extra, compressed) = match event_type {
         23..=25 => (23, false, false),

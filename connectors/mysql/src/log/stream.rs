@@ -10,10 +10,10 @@ use mysql_async::{BinlogStream, BinlogStreamRequest};
 use mysql_common::binlog::events::Event as Raw;
 use tributary_model::{Error, ErrorKind, Result};
 
+use crate::failure::classify;
 use crate::gtid::{DomainGtid, Gtids, Source};
 use crate::log::event::{self, Event, Query};
 use crate::position::LogPosition;
-use crate::failure::classify;
 use crate::server::{Flavor, Server};
 use crate::session;
 use crate::settings::Settings;
@@ -85,9 +85,9 @@ impl LogStream {
         let request = BinlogStreamRequest::new(settings.server_id);
         let request = match &gtids {
             Some(Gtids::Mysql(set)) => request.with_gtid().with_gtid_set(set.to_sids()),
-            Some(Gtids::Mariadb(_)) | None => {
-                request.with_filename(position.file.as_bytes()).with_pos(position.offset)
-            }
+            Some(Gtids::Mariadb(_)) | None => request
+                .with_filename(position.file.as_bytes())
+                .with_pos(position.offset),
         };
         let stream = conn
             .get_binlog_stream(request)
@@ -134,7 +134,10 @@ impl LogStream {
     fn step(&mut self, raw: Option<mysql_async::Result<Raw>>) -> Result<Step> {
         let raw = raw
             .ok_or_else(|| {
-                Error::new(ErrorKind::Unavailable, "the server ended the change log's connection")
+                Error::new(
+                    ErrorKind::Unavailable,
+                    "the server ended the change log's connection",
+                )
             })?
             .map_err(|error| classify(error, "reading the change log"))?;
         event::verify(&raw)?;
@@ -164,8 +167,11 @@ impl LogStream {
             && file.starts_with(asked);
         let name = if is_padded { asked } else { file };
         String::from_utf8(name.to_vec()).map_err(|cause| {
-            Error::new(ErrorKind::Malformed, "the log's next file has an unreadable name")
-                .because(cause)
+            Error::new(
+                ErrorKind::Malformed,
+                "the log's next file has an unreadable name",
+            )
+            .because(cause)
         })
     }
 
@@ -176,7 +182,11 @@ impl LogStream {
             }
             Event::AnonymousGtid => self.begin(Group::Announced, None),
             Event::MariaGtid { gtid, standalone } => {
-                let group = if standalone { Group::Announced } else { Group::Inside };
+                let group = if standalone {
+                    Group::Announced
+                } else {
+                    Group::Inside
+                };
                 self.begin(group, Some(Name::MariaDb(gtid)))
             }
             Event::Xid => self.end(Step::Committed),
@@ -220,7 +230,10 @@ impl LogStream {
         if is("ROLLBACK") {
             return self.end(Step::RolledBack);
         }
-        if text.get(..3).is_some_and(|start| start.eq_ignore_ascii_case("XA ")) {
+        if text
+            .get(..3)
+            .is_some_and(|start| start.eq_ignore_ascii_case("XA "))
+        {
             return self.two_phase(&text[3..].trim_start().to_ascii_uppercase());
         }
         match self.group {

@@ -18,7 +18,6 @@ pub(crate) mod code {
     pub(crate) const LONG: u8 = 3;
     pub(crate) const FLOAT: u8 = 4;
     pub(crate) const DOUBLE: u8 = 5;
-    pub(crate) const NULL: u8 = 6;
     pub(crate) const TIMESTAMP: u8 = 7;
     pub(crate) const LONGLONG: u8 = 8;
     pub(crate) const INT24: u8 = 9;
@@ -190,7 +189,10 @@ fn typed(code: u8, metas: &mut Reader<'_>) -> Result<(u8, u16)> {
         | code::JSON
         | code::BLOB
         | code::GEOMETRY => metas.byte()?.into(),
-        code::VARCHAR | code::VAR_STRING | code::VARCHAR_COMPRESSED | code::BIT
+        code::VARCHAR
+        | code::VAR_STRING
+        | code::VARCHAR_COMPRESSED
+        | code::BIT
         | code::NEWDECIMAL => metas.little(2)? as u16,
         code::STRING | code::ENUM | code::SET => return string(metas),
         code::DECIMAL..=code::NEWDATE => 0,

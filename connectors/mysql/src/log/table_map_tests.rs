@@ -29,12 +29,21 @@ fn body(codes: &[u8], metas: &[u8], nulls: &[u8], fields: &[Vec<u8>]) -> Vec<u8>
 /// bi binary(16), g geometry, vb varbinary(20), s set utf8mb4, tx text ucs2, j json, vg int,
 /// d decimal(65,30).
 fn mysql() -> Vec<u8> {
-    let names = ["id", "y", "a", "b", "ts", "bt", "f", "c", "t", "v", "e", "bi", "g", "vb", "s", "tx", "j", "vg", "d"];
-    let names: Vec<u8> =
-        names.iter().flat_map(|name| [&[name.len() as u8], name.as_bytes()].concat()).collect();
+    let names = [
+        "id", "y", "a", "b", "ts", "bt", "f", "c", "t", "v", "e", "bi", "g", "vb", "s", "tx", "j",
+        "vg", "d",
+    ];
+    let names: Vec<u8> = names
+        .iter()
+        .flat_map(|name| [&[name.len() as u8], name.as_bytes()].concat())
+        .collect();
     body(
-        &[3, 13, 3, 3, 17, 16, 4, 8, 1, 15, 254, 254, 255, 15, 254, 252, 245, 3, 246],
-        &[3, 1, 1, 4, 10, 0, 0xf7, 1, 0xfe, 16, 4, 20, 0, 0xf8, 1, 2, 4, 65, 30],
+        &[
+            3, 13, 3, 3, 17, 16, 4, 8, 1, 15, 254, 254, 255, 15, 254, 252, 245, 3, 246,
+        ],
+        &[
+            3, 1, 1, 4, 10, 0, 0xf7, 1, 0xfe, 16, 4, 20, 0, 0xf8, 1, 2, 4, 65, 30,
+        ],
         &[0xfe, 0xff, 0x07],
         &[
             field(1, &[0xec, 0]),
@@ -54,10 +63,16 @@ fn mysql() -> Vec<u8> {
 fn a_map_of_mysql() {
     let body = mysql();
     let map = TableMap::parse(&body, Flavor::MySql).unwrap();
-    assert_eq!((map.table_id, map.database.as_str(), map.table.as_str()), (0x70, "d", "t1"));
+    assert_eq!(
+        (map.table_id, map.database.as_str(), map.table.as_str()),
+        (0x70, "d", "t1")
+    );
     assert!(map.is_named());
     let column = |name: &str| {
-        map.columns.iter().find(|column| column.name.as_deref() == Some(name)).unwrap()
+        map.columns
+            .iter()
+            .find(|column| column.name.as_deref() == Some(name))
+            .unwrap()
     };
     let unsigned: Vec<_> = map
         .columns
@@ -76,13 +91,25 @@ fn a_map_of_mysql() {
     assert_eq!((column("e").code, column("e").meta), (code::ENUM, 0x100));
     assert_eq!(column("e").collation, Some(8));
     assert_eq!(column("s").collation, Some(255));
-    assert_eq!(column("s").members, Some(vec![b"x".to_vec(), b"y".to_vec()]));
+    assert_eq!(
+        column("s").members,
+        Some(vec![b"x".to_vec(), b"y".to_vec()])
+    );
     assert_eq!(column("bi").meta, 16);
     assert_eq!(column("d").meta.to_le_bytes(), [65, 30]);
     assert!(!column("id").nullable && column("d").nullable);
-    assert_eq!(map.primary_key, Some(vec![KeyPart { column: 0, prefix: 0 }]));
+    assert_eq!(
+        map.primary_key,
+        Some(vec![KeyPart {
+            column: 0,
+            prefix: 0
+        }])
+    );
     let head = Head::parse(&body).unwrap();
-    assert_eq!((head.table_id, head.database, head.table), (0x70, "d", "t1"));
+    assert_eq!(
+        (head.table_id, head.database, head.table),
+        (0x70, "d", "t1")
+    );
     assert_eq!(head.identity, &body[6..]);
 }
 
@@ -94,7 +121,10 @@ fn a_geometry_has_a_charset_on_mariadb_only() {
     let mariadb = body(&codes, &metas, &[0x0f], &[field(3, &[63, 45, 46, 63])]);
     let map = TableMap::parse(&mariadb, Flavor::MariaDb).unwrap();
     let collations = |map: &TableMap| {
-        map.columns.iter().map(|column| column.collation).collect::<Vec<_>>()
+        map.columns
+            .iter()
+            .map(|column| column.collation)
+            .collect::<Vec<_>>()
     };
     assert_eq!(collations(&map), [Some(63), Some(45), Some(46), Some(63)]);
     assert!(TableMap::parse(&mariadb, Flavor::MySql).is_err());
@@ -108,19 +138,43 @@ fn a_long_char_and_a_prefixed_key() {
     // CHAR(100) of utf8mb4: 400 bytes, two bits of which stand upside down in the type.
     let fields = [field(9, &[0, 5])];
     let map = TableMap::parse(&body(&[254], &[0xee, 0x90], &[0], &fields), Flavor::MySql).unwrap();
-    assert_eq!((map.columns[0].code, map.columns[0].meta), (code::STRING, 400));
-    assert_eq!(map.primary_key, Some(vec![KeyPart { column: 0, prefix: 5 }]));
+    assert_eq!(
+        (map.columns[0].code, map.columns[0].meta),
+        (code::STRING, 400)
+    );
+    assert_eq!(
+        map.primary_key,
+        Some(vec![KeyPart {
+            column: 0,
+            prefix: 5
+        }])
+    );
     assert!(!map.is_named());
 }
 
 #[test]
 fn contradictions_are_refused() {
     let refused = |body: &[u8]| TableMap::parse(body, Flavor::MySql).is_err();
-    assert!(refused(&body(&[3, 3], &[], &[0], &[field(4, &[1, b'a'])])), "a name is missing");
-    assert!(refused(&body(&[3], &[], &[0], &[field(1, &[])])), "a sign is missing");
-    assert!(refused(&body(&[3], &[], &[0], &[field(8, &[1])])), "the key is elsewhere");
-    assert!(refused(&body(&[15], &[4, 0], &[0], &[field(2, &[45, 1, 8])])), "no such column");
-    assert!(refused(&body(&[254], &[0xf0, 1], &[0], &[])), "no type of CHAR");
+    assert!(
+        refused(&body(&[3, 3], &[], &[0], &[field(4, &[1, b'a'])])),
+        "a name is missing"
+    );
+    assert!(
+        refused(&body(&[3], &[], &[0], &[field(1, &[])])),
+        "a sign is missing"
+    );
+    assert!(
+        refused(&body(&[3], &[], &[0], &[field(8, &[1])])),
+        "the key is elsewhere"
+    );
+    assert!(
+        refused(&body(&[15], &[4, 0], &[0], &[field(2, &[45, 1, 8])])),
+        "no such column"
+    );
+    assert!(
+        refused(&body(&[254], &[0xf0, 1], &[0], &[])),
+        "no type of CHAR"
+    );
     assert!(refused(&body(&[15], &[4], &[0], &[])), "half a meta");
     let error = TableMap::parse(&body(&[200], &[], &[0], &[]), Flavor::MySql).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Incompatible);

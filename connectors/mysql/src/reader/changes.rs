@@ -8,12 +8,12 @@ use tributary_model::{
     ChangeBatch, Error, ErrorKind, PositionRun, Positions, Presence, Result, Rows,
 };
 
-use crate::decode::RowBuilder;
 use crate::decode::KeyEncoder;
-use crate::rejections::{rejections, remark};
+use crate::decode::RowBuilder;
 use crate::layout::Layout;
 use crate::log::rows::{RowsEvent, decode};
 use crate::log::table_map::{Head, TableMap};
+use crate::rejections::{rejections, remark};
 use crate::tables::{Pending, Phase, TableIndex};
 
 use super::Reader;
@@ -33,7 +33,7 @@ const TABLE_ROWS: usize = 65_536;
 
 impl Reader<'_> {
     /// Takes a table map: most of them have been seen before.
-    pub(super) fn map(&mut self, raw: &Raw) -> Result<()> {
+    pub(super) async fn map(&mut self, raw: &Raw) -> Result<()> {
         let head = Head::parse(raw.data())?;
         let known = self.progress.mapped.get(&head.table_id);
         if known.is_some_and(|known| known.identity == head.identity) {
@@ -45,11 +45,19 @@ impl Reader<'_> {
                 let map = TableMap::parse(raw.data(), self.server.flavor)?;
                 let table = &self.tables[index];
                 let info = Some(table.info.as_ref());
-                let layout = Layout::from_table_map(&map, info, &table.excluded, self.options)?;
-                Some((index, Arc::new(layout)))
+                match Layout::from_table_map(&map, info, &table.excluded, self.options) {
+                    Ok(layout) => Some((index, Arc::new(layout))),
+                    Err(error) => {
+                        self.stop_alone(index, error).await?;
+                        None
+                    }
+                }
             }
         };
-        let mapped = Mapped { identity: head.identity.to_vec(), selected };
+        let mapped = Mapped {
+            identity: head.identity.to_vec(),
+            selected,
+        };
         self.progress.mapped.insert(head.table_id, mapped);
         Ok(())
     }
@@ -58,12 +66,21 @@ impl Reader<'_> {
     pub(super) async fn rows(&mut self, raw: &Raw) -> Result<()> {
         let id = RowsEvent::table_id(raw.data())?;
         let mapped = self.progress.mapped.get(&id).ok_or_else(unmapped)?;
-        let Some((index, layout)) = mapped.selected.clone() else { return Ok(()) };
-        let event = RowsEvent::parse(raw.header().event_type_raw(), raw.data())?;
+        let Some((index, layout)) = mapped.selected.clone() else {
+            return Ok(());
+        };
+        let event = match RowsEvent::parse(raw.header().event_type_raw(), raw.data()) {
+            Ok(event) => event,
+            Err(error) => return self.stop_alone(index, error).await,
+        };
         if !self.takes_changes(index) {
             return Ok(());
         }
-        if self.tables[index].pending.as_ref().is_some_and(|p| !Arc::ptr_eq(&p.layout, &layout)) {
+        if self.tables[index]
+            .pending
+            .as_ref()
+            .is_some_and(|p| !Arc::ptr_eq(&p.layout, &layout))
+        {
             self.send_changes(index).await?;
         }
         let run = self.run_at(self.progress.ordinal);
@@ -77,10 +94,14 @@ impl Reader<'_> {
             }),
         };
         let before = pending.builder.len();
-        pending.runs.push(PositionRun { start: before, ..run });
+        pending.runs.push(PositionRun {
+            start: before,
+            ..run
+        });
         decode(&event, &mut pending.builder)?;
         let rows = pending.builder.len() - before;
-        let is_large = pending.builder.bytes() >= TABLE_BYTES || pending.builder.len() >= TABLE_ROWS;
+        let is_large =
+            pending.builder.bytes() >= TABLE_BYTES || pending.builder.len() >= TABLE_ROWS;
         self.progress.ordinal += rows as u64;
         self.progress.waiting.0 += rows;
         self.progress.waiting.1.get_or_insert_with(Instant::now);
@@ -90,29 +111,61 @@ impl Reader<'_> {
         Ok(())
     }
 
+    /// Gives a table up whose changes can't be followed; what is wrong with the log itself is
+    /// wrong for all.
+    async fn stop_alone(&mut self, index: TableIndex, error: Error) -> Result<()> {
+        if error.kind() != ErrorKind::Incompatible {
+            return Err(error);
+        }
+        if matches!(self.tables[index].phase, Phase::Stopped(_)) {
+            return Ok(());
+        }
+        self.stop(index, error).await
+    }
+
     /// Whether changes of a table are sent; notes that there was one.
     fn takes_changes(&mut self, index: TableIndex) -> bool {
-        for running in self.progress.jobs.values_mut().filter(|running| running.table == index) {
+        for running in self
+            .progress
+            .jobs
+            .values_mut()
+            .filter(|running| running.table == index)
+        {
             running.disturbed = true;
         }
-        matches!(self.tables[index].phase, Phase::Copying { .. } | Phase::Streaming)
+        matches!(
+            self.tables[index].phase,
+            Phase::Copying { .. } | Phase::Streaming
+        )
     }
 
     /// Sends a table's waiting changes, and records their keys for its copies.
     pub(super) async fn send_changes(&mut self, index: TableIndex) -> Result<()> {
-        let Some(mut pending) = self.tables[index].pending.take() else { return Ok(()) };
+        let Some(mut pending) = self.tables[index].pending.take() else {
+            return Ok(());
+        };
         let stream = self.tables[index].stream.clone();
         let rejections = rejections(&stream, pending.builder.drain_refusals());
         let (columns, ops) = pending.builder.finish()?;
         remark(&stream, &pending.builder);
         self.note_change(index).await?;
         let layout = &pending.layout;
-        let is_watched = self.progress.jobs.values().any(|running| running.table == index);
+        let is_watched = self
+            .progress
+            .jobs
+            .values()
+            .any(|running| running.table == index);
         if is_watched && !layout.key.is_empty() {
             let keys = KeyEncoder::new(layout, self.options)?.keys(&columns)?;
-            let watching = self.progress.jobs.values_mut().filter(|running| running.table == index);
+            let watching = self
+                .progress
+                .jobs
+                .values_mut()
+                .filter(|running| running.table == index);
             for running in watching {
-                running.touched.extend(keys.iter().map(|key| Box::from(key.data())));
+                running
+                    .touched
+                    .extend(keys.iter().map(|key| Box::from(key.data())));
             }
         }
         if !rejections.is_empty() {
@@ -135,12 +188,15 @@ impl Reader<'_> {
             && !*changed
         {
             *changed = true;
-            self.send_cursor(index).await?;
+            self.emit_cursor(index).await?;
         }
         Ok(())
     }
 }
 
 fn unmapped() -> Error {
-    Error::new(ErrorKind::Malformed, "rows came from the log without the layout of their table")
+    Error::new(
+        ErrorKind::Malformed,
+        "rows came from the log without the layout of their table",
+    )
 }

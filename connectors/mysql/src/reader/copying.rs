@@ -8,9 +8,9 @@ use tributary_model::{
     ChangeBatch, Error, ErrorKind, Op, Positions, Presence, Result, Rows, TruncateKind,
 };
 
+use crate::config::SnapshotMode;
 use crate::decode::KeyEncoder;
 use crate::failure::{is_definition_changed, server_code};
-use crate::config::SnapshotMode;
 use crate::snapshot::{Batch, Copied, Job, JobId, Low, Piece, segments};
 use crate::tables::{Part, Phase, TableIndex};
 
@@ -19,10 +19,11 @@ use super::{Reader, Running};
 impl Reader<'_> {
     /// Starts as many copies as there may be. Only at a boundary, which is their low mark.
     pub(super) async fn start_copies(&mut self) -> Result<()> {
-        while self.copier.running() < self.settings.parallelism
-            && self.progress.exclusive.is_none()
+        while self.copier.running() < self.settings.parallelism && self.progress.exclusive.is_none()
         {
-            let Some(index) = self.next_to_copy() else { return Ok(()) };
+            let Some(index) = self.next_to_copy() else {
+                return Ok(());
+            };
             if matches!(self.tables[index].phase, Phase::Waiting) {
                 if self.settings.snapshot == SnapshotMode::NoData {
                     self.skip_copy(index).await?;
@@ -45,10 +46,13 @@ impl Reader<'_> {
             Phase::CopyingWhole(_) | Phase::Streaming | Phase::Stopped(_) => false,
         };
         // What has begun is finished first: fewer tables are half there.
-        let begun = self.tables.iter().find(|(_, table)| {
-            has_work(&table.phase) && !matches!(table.phase, Phase::Waiting)
-        });
-        begun.or_else(|| self.tables.iter().find(|(_, table)| has_work(&table.phase))).map(|(i, _)| i)
+        let begun = self
+            .tables
+            .iter()
+            .find(|(_, table)| has_work(&table.phase) && !matches!(table.phase, Phase::Waiting));
+        begun
+            .or_else(|| self.tables.iter().find(|(_, table)| has_work(&table.phase)))
+            .map(|(i, _)| i)
     }
 
     /// Begins the copy of a table from nothing.
@@ -56,8 +60,10 @@ impl Reader<'_> {
         let info = self.tables[index].info.clone();
         let pieces = segments(&mut self.conn, &info, self.settings.chunk_rows).await?;
         self.tables[index].rebase();
-        self.tables[index].phase =
-            Phase::Copying { parts: pieces.into_iter().map(Part::from).collect(), changed: false };
+        self.tables[index].phase = Phase::Copying {
+            parts: pieces.into_iter().map(Part::from).collect(),
+            changed: false,
+        };
         self.restart(index).await?;
         self.send_cursor(index).await
     }
@@ -75,8 +81,12 @@ impl Reader<'_> {
         self.send_everything().await?;
         let stream = self.tables[index].stream.clone();
         let positions = self.copied_positions(0);
-        self.out.phase(&stream, tributary_model::Phase::Snapshot).await?;
-        self.out.truncate(&stream, TruncateKind::Restart, positions).await
+        self.out
+            .phase(&stream, tributary_model::Phase::Snapshot)
+            .await?;
+        self.out
+            .truncate(&stream, TruncateKind::Restart, positions)
+            .await
     }
 
     fn start_job(&mut self, index: TableIndex) {
@@ -88,9 +98,11 @@ impl Reader<'_> {
             _ => None,
         };
         let piece = match (&table.phase, free, styles) {
-            (Phase::Copying { parts, .. }, Some(free), Some(styles)) => {
-                Piece::Range { segment: parts[free].segment.clone(), styles, limit }
-            }
+            (Phase::Copying { parts, .. }, Some(free), Some(styles)) => Piece::Range {
+                segment: parts[free].segment.clone(),
+                styles,
+                limit,
+            },
             _ => Piece::Whole,
         };
         let job = Job {
@@ -98,7 +110,10 @@ impl Reader<'_> {
             table: table.info.clone(),
             layout: table.layout.clone(),
             piece,
-            low: Low { position: self.log.position().clone(), gtids: self.log.gtids().cloned() },
+            low: Low {
+                position: self.log.position().clone(),
+                gtids: self.log.gtids().cloned(),
+            },
         };
         let id = self.copier.start(job);
         match (&mut table.phase, free) {
@@ -121,10 +136,17 @@ impl Reader<'_> {
         let is_due = |running: &Running| {
             !running.released && running.high.as_ref().is_some_and(|high| position >= *high)
         };
-        let due: Vec<JobId> =
-            self.progress.jobs.iter().filter(|(_, job)| is_due(job)).map(|(id, _)| *id).collect();
+        let due: Vec<JobId> = self
+            .progress
+            .jobs
+            .iter()
+            .filter(|(_, job)| is_due(job))
+            .map(|(id, _)| *id)
+            .collect();
         for id in due {
-            let Some(running) = self.progress.jobs.get_mut(&id) else { continue };
+            let Some(running) = self.progress.jobs.get_mut(&id) else {
+                continue;
+            };
             running.released = true;
             let (index, disturbed) = (running.table, running.disturbed);
             if matches!(self.tables[index].phase, Phase::CopyingWhole(_)) {
@@ -146,7 +168,9 @@ impl Reader<'_> {
 
     /// Takes what a copy says. Only at a boundary.
     pub(super) async fn copied(&mut self, id: JobId, copied: Copied) -> Result<()> {
-        let Some(running) = self.progress.jobs.get_mut(&id) else { return Ok(()) };
+        let Some(running) = self.progress.jobs.get_mut(&id) else {
+            return Ok(());
+        };
         let index = running.table;
         match copied {
             Copied::Opened(high) => {
@@ -161,9 +185,10 @@ impl Reader<'_> {
 
     /// Sends copied rows as of this boundary, without those that the log has touched.
     async fn send_copy(&mut self, id: JobId, index: TableIndex, batch: Batch) -> Result<()> {
-        self.send_changes(index).await?; // K is complete up to here
-        self.send_position().await?; // and the cursor is here
-        let Some(running) = self.progress.jobs.get(&id) else { return Ok(()) };
+        self.send_everything().await?; // K is complete up to here, and so is the cursor
+        let Some(running) = self.progress.jobs.get(&id) else {
+            return Ok(());
+        };
         let table = &self.tables[index];
         let rows = if running.touched.is_empty() {
             batch.rows
@@ -225,7 +250,9 @@ impl Reader<'_> {
         }
         table.phase = Phase::Streaming;
         let stream = table.stream.clone();
-        self.out.phase(&stream, tributary_model::Phase::Streaming).await?;
+        self.out
+            .phase(&stream, tributary_model::Phase::Streaming)
+            .await?;
         self.send_everything().await?;
         self.send_cursor(index).await
     }
@@ -261,17 +288,20 @@ fn without(
     touched: &HashSet<Box<[u8]>>,
 ) -> Result<RecordBatch> {
     let keys = keys.keys(rows)?;
-    let keep: BooleanArray =
-        keys.iter().map(|key| Some(!touched.contains(key.data()))).collect();
+    let keep: BooleanArray = keys
+        .iter()
+        .map(|key| Some(!touched.contains(key.data())))
+        .collect();
     filter_record_batch(rows, &keep)
         .map_err(|cause| Error::bug("copied rows can't be filtered").because(cause))
 }
 
 /// An empty batch of a table's current layout: the destination learns of new columns from it.
 pub(super) fn empty(schema: &std::sync::Arc<tributary_model::StreamSchema>) -> ChangeBatch {
-    let fields = schema.columns.iter().map(|column| {
-        arrow_schema::Field::new(&column.name, column.data_type.to_arrow(), true)
-    });
+    let fields = schema
+        .columns
+        .iter()
+        .map(|column| arrow_schema::Field::new(&column.name, column.data_type.to_arrow(), true));
     let arrow = arrow_schema::Schema::new(fields.collect::<Vec<_>>());
     ChangeBatch {
         schema: schema.clone(),

@@ -5,7 +5,9 @@
 //! hold now (a column added with a constant), the destination is told; where it is not, the table
 //! is copied anew. Nothing is guessed.
 
-use tributary_model::{Error, ErrorKind, Positions, Result, Rows, StreamName, StreamSchema, TruncateKind};
+use tributary_model::{
+    Error, ErrorKind, Positions, Result, Rows, StreamName, StreamSchema, TruncateKind,
+};
 
 use crate::cursor::TableCursor;
 use crate::ddl::{Context, Statement, Table as Named, classify};
@@ -16,8 +18,8 @@ use crate::log::event::Query;
 use crate::server::Server;
 use crate::tables::{Phase, TableIndex};
 
-use super::copying::empty;
 use super::Reader;
+use super::copying::empty;
 
 /// What a change of layout means for the rows in the destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +60,12 @@ impl Reader<'_> {
     }
 
     async fn apply(&mut self, index: TableIndex, statement: &Statement) -> Result<()> {
-        for running in self.progress.jobs.values_mut().filter(|running| running.table == index) {
+        for running in self
+            .progress
+            .jobs
+            .values_mut()
+            .filter(|running| running.table == index)
+        {
             running.disturbed = true;
         }
         match statement {
@@ -82,7 +89,11 @@ impl Reader<'_> {
                     && !alter.changes.converts
                     && !alter.changes.key =>
             {
-                if alter.changes.any() { self.relayout(index).await } else { Ok(()) }
+                if alter.changes.any() {
+                    self.relayout(index).await
+                } else {
+                    Ok(())
+                }
             }
             // Logged even where the table was there and nothing happened.
             Statement::CreateTable(create) if create.if_missing && !create.replaces => {
@@ -107,13 +118,17 @@ impl Reader<'_> {
         self.note_change(index).await?;
         let stream = self.tables[index].stream.clone();
         let positions = Positions(vec![self.run_at(self.progress.ordinal)]);
-        self.out.truncate(&stream, TruncateKind::Change, positions).await
+        self.out
+            .truncate(&stream, TruncateKind::Change, positions)
+            .await
     }
 
     /// Takes a table's layout over as it is now, and does for the destination's rows what follows.
     async fn relayout(&mut self, index: TableIndex) -> Result<()> {
         self.send_changes(index).await?;
-        let Some(info) = self.ask_for(index).await? else { return self.gone(index).await };
+        let Some(info) = self.ask_for(index).await? else {
+            return self.gone(index).await;
+        };
         let server = self.server.clone();
         let options = self.options;
         let table = &mut self.tables[index];
@@ -135,7 +150,9 @@ impl Reader<'_> {
     /// Takes a table's layout over as it is now and begins its copy again.
     pub(super) async fn relayout_and_copy_anew(&mut self, index: TableIndex) -> Result<()> {
         self.send_changes(index).await?;
-        let Some(info) = self.ask_for(index).await? else { return self.gone(index).await };
+        let Some(info) = self.ask_for(index).await? else {
+            return self.gone(index).await;
+        };
         let options = self.options;
         self.tables[index].relayout(info, options)?;
         self.copy_anew(index)
@@ -166,8 +183,17 @@ impl Reader<'_> {
 }
 
 fn named(info: &TableInfo, server: &Server) -> Named {
-    let kept = |name: &str| if server.ignores_case() { name.to_lowercase() } else { name.to_owned() };
-    Named { database: kept(&info.database), name: kept(&info.name) }
+    let kept = |name: &str| {
+        if server.ignores_case() {
+            name.to_lowercase()
+        } else {
+            name.to_owned()
+        }
+    };
+    Named {
+        database: kept(&info.database),
+        name: kept(&info.name),
+    }
 }
 
 /// Measures the layout that the destination's rows were read with against the one of now.
@@ -197,7 +223,11 @@ fn consequence(
             }
         }
     }
-    if extends { Consequence::Extend } else { Consequence::None }
+    if extends {
+        Consequence::Extend
+    } else {
+        Consequence::None
+    }
 }
 
 fn by_statement(stream: &StreamName, position: &str) -> Error {
@@ -229,12 +259,14 @@ mod tests {
             nullable: true,
             default: None,
         };
-        StreamSchema { columns: columns.iter().map(column).collect(), key: vec!["id".into()] }
+        StreamSchema {
+            columns: columns.iter().map(column).collect(),
+            key: vec!["id".into()],
+        }
     }
 
     fn measured(before: &[(&str, DataType)], now: &[(&str, DataType)], extra: &str) -> Consequence {
-        let server =
-            Server::assemble("9.7.0".into(), "r@%", BTreeMap::new()).unwrap();
+        let server = Server::assemble("9.7.0".into(), "r@%", BTreeMap::new()).unwrap();
         let info = TableInfo {
             columns: now
                 .iter()
@@ -259,11 +291,23 @@ mod tests {
         let before = [("id", Int32), ("n", Int32)];
         assert_eq!(measured(&before, &before, ""), Consequence::None);
         assert_eq!(measured(&before, &[("id", Int32)], ""), Consequence::None);
-        assert_eq!(measured(&before, &[("id", Int32), ("n", Int64)], ""), Consequence::Extend);
+        assert_eq!(
+            measured(&before, &[("id", Int32), ("n", Int64)], ""),
+            Consequence::Extend
+        );
         let added = [("id", Int32), ("n", Int32), ("m", Int32)];
         assert_eq!(measured(&before, &added, ""), Consequence::Extend);
-        assert_eq!(measured(&before, &added, "stored generated"), Consequence::CopyAnew);
-        assert_eq!(measured(&before, &[("id", Int32), ("n", Text)], ""), Consequence::CopyAnew);
-        assert_eq!(measured(&[("id", Int64)], &[("id", Int32)], ""), Consequence::CopyAnew);
+        assert_eq!(
+            measured(&before, &added, "stored generated"),
+            Consequence::CopyAnew
+        );
+        assert_eq!(
+            measured(&before, &[("id", Int32), ("n", Text)], ""),
+            Consequence::CopyAnew
+        );
+        assert_eq!(
+            measured(&[("id", Int64)], &[("id", Int32)], ""),
+            Consequence::CopyAnew
+        );
     }
 }

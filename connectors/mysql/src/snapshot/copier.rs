@@ -19,8 +19,8 @@ use crate::server::{Server, status};
 use crate::session;
 use crate::settings::Settings;
 
-use super::fence::{Fence, View};
 pub(crate) use super::fence::Low;
+use super::fence::{Fence, View};
 use super::query::{Locking, all_rows, next_rows};
 use super::segment::{KeyStyle, Segment};
 pub(crate) use super::view::Batch;
@@ -115,8 +115,19 @@ impl Copier {
         let (outbox, inbox) = mpsc::channel(WAITING);
         let options = settings.values(server.flavor);
         let idle = Mutex::default();
-        let shared = Arc::new(Shared { settings, server, options, outbox, idle });
-        Self { shared, inbox, running: BTreeMap::new(), next: 0 }
+        let shared = Arc::new(Shared {
+            settings,
+            server,
+            options,
+            outbox,
+            idle,
+        });
+        Self {
+            shared,
+            inbox,
+            running: BTreeMap::new(),
+            next: 0,
+        }
     }
 
     /// Starts a job.
@@ -138,7 +149,11 @@ impl Copier {
 
     /// Lets a job send its rows.
     pub(crate) fn release(&mut self, id: JobId) {
-        if let Some(go) = self.running.get_mut(&id).and_then(|running| running.go.take()) {
+        if let Some(go) = self
+            .running
+            .get_mut(&id)
+            .and_then(|running| running.go.take())
+        {
             let _ = go.send(());
         }
     }
@@ -172,19 +187,20 @@ impl Copier {
 }
 
 /// Copies one piece; tells whether it ended before its limit.
-async fn run(
-    shared: &Shared,
-    id: JobId,
-    job: &Job,
-    go: oneshot::Receiver<()>,
-) -> Result<bool> {
-    let idle = shared.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+async fn run(shared: &Shared, id: JobId, job: &Job, go: oneshot::Receiver<()>) -> Result<bool> {
+    let idle = shared
+        .idle
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .pop();
     let mut conn = match idle {
         Some(conn) => conn,
         None => session::open(&shared.settings).await?,
     };
     let fence = Fence::of(&shared.server);
-    let view = fence.open(&mut conn, &shared.server, &job.table, &job.low).await?;
+    let view = fence
+        .open(&mut conn, &shared.server, &job.table, &job.low)
+        .await?;
     let exhausted = match view {
         View::Open(high) => {
             let limit = job.limit();
@@ -210,7 +226,11 @@ async fn run(
             count < limit
         }
     };
-    shared.idle.lock().unwrap_or_else(PoisonError::into_inner).push(conn);
+    shared
+        .idle
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .push(conn);
     Ok(exhausted)
 }
 
@@ -273,9 +293,9 @@ impl Job {
     fn query(&self, limit: u64, locking: Locking) -> super::query::Query {
         let columns = self.layout.select_list();
         match &self.piece {
-            Piece::Range { segment, styles, .. } => {
-                next_rows(&self.table, &columns, styles, segment, limit, locking)
-            }
+            Piece::Range {
+                segment, styles, ..
+            } => next_rows(&self.table, &columns, styles, segment, limit, locking),
             Piece::Whole => all_rows(&self.table, &columns, locking),
         }
     }
@@ -302,7 +322,12 @@ impl Job {
                 .collect(),
             Piece::Whole => Vec::new(),
         };
-        Shape { stream: self.stream.clone(), layout: self.layout.clone(), options, key }
+        Shape {
+            stream: self.stream.clone(),
+            layout: self.layout.clone(),
+            options,
+            key,
+        }
     }
 }
 
@@ -310,7 +335,10 @@ impl Job {
 fn no_fence(job: &Job) -> Error {
     Error::new(
         ErrorKind::Access,
-        format!("{} has no key, and without GTIDs its copy needs a moment's table lock", job.stream),
+        format!(
+            "{} has no key, and without GTIDs its copy needs a moment's table lock",
+            job.stream
+        ),
     )
     .fix(format!(
         "Run GRANT LOCK TABLES ON {}.* for the user, or give the table a primary key, or switch \

@@ -96,7 +96,11 @@ async fn wait_until_executed(conn: &mut Conn, gtids: &Gtids) -> Result<()> {
     let seconds = PATIENCE.as_secs();
     let sql = format!("SELECT WAIT_FOR_EXECUTED_GTID_SET('{gtids}', {seconds})");
     let timed_out: Option<Option<i64>> = conn.query_first(sql).await.map_err(waiting)?;
-    if timed_out.flatten() == Some(0) { Ok(()) } else { Err(stalled()) }
+    if timed_out.flatten() == Some(0) {
+        Ok(())
+    } else {
+        Err(stalled())
+    }
 }
 
 async fn wait_for_snapshot(conn: &mut Conn, low: &Low) -> Result<View> {
@@ -148,7 +152,11 @@ async fn snapshot_position(conn: &mut Conn) -> Result<LogPosition> {
 async fn lock_and_let_go(conn: &mut Conn, table: &TableInfo) -> Result<()> {
     const LOCK_WAIT: &str = "SET SESSION lock_wait_timeout = 2";
     const LOCK_TIMEOUT: u16 = 1205;
-    let sql = format!("LOCK TABLES {}.{} READ", quote(&table.database), quote(&table.name));
+    let sql = format!(
+        "LOCK TABLES {}.{} READ",
+        quote(&table.database),
+        quote(&table.name)
+    );
     drop_query(conn, LOCK_WAIT).await?;
     let mut waited = Duration::ZERO;
     loop {

@@ -34,8 +34,12 @@ pub(crate) fn next_rows(
 ) -> Query {
     let mut conditions = Vec::new();
     let mut parameters = Vec::new();
-    let keys: Vec<(String, String)> =
-        table.key.iter().zip(styles).map(|(name, style)| (quote(name), style.placeholder())).collect();
+    let keys: Vec<(String, String)> = table
+        .key
+        .iter()
+        .zip(styles)
+        .map(|(name, style)| (quote(name), style.placeholder()))
+        .collect();
     if let (Some(to), Some((first, placeholder))) = (&segment.to, keys.first()) {
         conditions.push(format!("{first} < {placeholder}"));
         parameters.push(Value::from(to));
@@ -72,7 +76,10 @@ pub(crate) fn next_rows(
 /// All rows, in no order.
 pub(crate) fn all_rows(table: &TableInfo, columns: &str, locking: Locking) -> Query {
     let sql = format!("{}{}", select(table, columns), locking.clause());
-    Query { sql, parameters: Vec::new() }
+    Query {
+        sql,
+        parameters: Vec::new(),
+    }
 }
 
 impl Locking {
@@ -85,14 +92,22 @@ impl Locking {
 }
 
 fn select(table: &TableInfo, columns: &str) -> String {
-    format!("SELECT {columns} FROM {}.{}", quote(&table.database), quote(&table.name))
+    format!(
+        "SELECT {columns} FROM {}.{}",
+        quote(&table.database),
+        quote(&table.name)
+    )
 }
 
 /// "The key is greater than these values", as the server can use it for a range of the index. The
 /// row form `(a, b) > (?, ?)` is planned as a scan from the index's start.
 fn behind(keys: &[(String, String)], values: &[Value], parameters: &mut Vec<Value>) -> String {
-    let [(name, placeholder), rest @ ..] = keys else { return "TRUE".to_owned() };
-    let Some((value, later)) = values.split_first() else { return "TRUE".to_owned() };
+    let [(name, placeholder), rest @ ..] = keys else {
+        return "TRUE".to_owned();
+    };
+    let Some((value, later)) = values.split_first() else {
+        return "TRUE".to_owned();
+    };
     if rest.is_empty() {
         parameters.push(value.clone());
         return format!("{name} > {placeholder}");
@@ -127,7 +142,14 @@ mod tests {
             to: Some(KeyValue::Int(100)),
         };
         let styles = [KeyStyle::Plain, KeyStyle::Bytes];
-        let query = next_rows(&table(&["a", "b"]), "`a`, `b`, `c`", &styles, &segment, 10, Locking::None);
+        let query = next_rows(
+            &table(&["a", "b"]),
+            "`a`, `b`, `c`",
+            &styles,
+            &segment,
+            10,
+            Locking::None,
+        );
         assert_eq!(
             query.sql,
             "SELECT `a`, `b`, `c` FROM `shop`.`odd``name` FORCE INDEX (`PRIMARY`) WHERE `a` < ? AND \
@@ -136,19 +158,41 @@ mod tests {
         let seven = Value::Int(7);
         assert_eq!(
             query.parameters,
-            [Value::Int(100), seven.clone(), seven.clone(), seven, Value::Bytes(b"ff".to_vec())]
+            [
+                Value::Int(100),
+                seven.clone(),
+                seven.clone(),
+                seven,
+                Value::Bytes(b"ff".to_vec())
+            ]
         );
     }
 
     #[test]
     fn a_piece_begins_at_its_bound_and_the_whole_at_none() {
         let styles = [KeyStyle::Decimal(10, 2)];
-        let begin = Segment { from: Some(KeyValue::Text("1.50".into())), ..Segment::ALL };
+        let begin = Segment {
+            from: Some(KeyValue::Text("1.50".into())),
+            ..Segment::ALL
+        };
         let query = next_rows(&table(&["d"]), "`d`", &styles, &begin, 5, Locking::Share);
-        assert!(query.sql.ends_with(
-            "WHERE `d` >= CAST(? AS DECIMAL(10,2)) ORDER BY `d` LIMIT 5 FOR SHARE"
-        ));
-        let query = next_rows(&table(&["d"]), "`d`", &styles, &Segment::ALL, 5, Locking::None);
-        assert!(query.sql.ends_with("(`PRIMARY`) ORDER BY `d` LIMIT 5"), "{}", query.sql);
+        assert!(
+            query
+                .sql
+                .ends_with("WHERE `d` >= CAST(? AS DECIMAL(10,2)) ORDER BY `d` LIMIT 5 FOR SHARE")
+        );
+        let query = next_rows(
+            &table(&["d"]),
+            "`d`",
+            &styles,
+            &Segment::ALL,
+            5,
+            Locking::None,
+        );
+        assert!(
+            query.sql.ends_with("(`PRIMARY`) ORDER BY `d` LIMIT 5"),
+            "{}",
+            query.sql
+        );
     }
 }

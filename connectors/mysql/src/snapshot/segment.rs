@@ -26,7 +26,11 @@ pub struct Segment {
 
 impl Segment {
     /// The whole table.
-    pub(crate) const ALL: Self = Self { after: None, from: None, to: None };
+    pub(crate) const ALL: Self = Self {
+        after: None,
+        from: None,
+        to: None,
+    };
 }
 
 /// A value of a key column, exact in JSON.
@@ -65,7 +69,11 @@ pub(crate) fn key_styles(table: &TableInfo) -> Option<Vec<KeyStyle>> {
     if table.key.is_empty() {
         return None;
     }
-    table.key.iter().map(|name| key_style(table, name)).collect()
+    table
+        .key
+        .iter()
+        .map(|name| key_style(table, name))
+        .collect()
 }
 
 fn key_style(table: &TableInfo, name: &str) -> Option<KeyStyle> {

@@ -23,7 +23,9 @@ pub(crate) async fn segments(
     chunk_rows: u64,
 ) -> Result<Vec<Segment>> {
     let pieces = (table.estimated_rows / chunk_rows.max(1)).min(MOST_PIECES);
-    let Some(first) = table.key.first() else { return Ok(vec![Segment::ALL]) };
+    let Some(first) = table.key.first() else {
+        return Ok(vec![Segment::ALL]);
+    };
     let is_integer = table.columns.iter().any(|column| {
         column.name == *first
             && matches!(
@@ -44,7 +46,9 @@ pub(crate) async fn segments(
         .exec_first(sql, ())
         .await
         .map_err(|error| classify(error, "looking for the ends of a key"))?;
-    Ok(bounds.and_then(|(low, high)| cut(&low, &high, pieces)).unwrap_or(vec![Segment::ALL]))
+    Ok(bounds
+        .and_then(|(low, high)| cut(&low, &high, pieces))
+        .unwrap_or(vec![Segment::ALL]))
 }
 
 /// Cuts `low..=high` into equal ranges; the first and the last are open at their outer end.

@@ -9,9 +9,9 @@ use tributary_model::{Error, Rejection, Result, StreamName};
 
 use crate::column::ValueOptions;
 use crate::decode::RowBuilder;
-use crate::rejections::{rejections, remark};
 use crate::failure::classify;
 use crate::layout::Layout;
+use crate::rejections::{rejections, remark};
 
 use super::query::Query;
 use super::segment::{KeyStyle, KeyValue};
@@ -62,7 +62,12 @@ impl<'c> Arriving<'c> {
             .await
             .map_err(|error| classify(error, format!("copying {}", shape.stream)))?;
         let builder = RowBuilder::new(shape.layout.clone(), shape.options)?;
-        Ok(Self { result, builder, shape, count: 0 })
+        Ok(Self {
+            result,
+            builder,
+            shape,
+            count: 0,
+        })
     }
 
     /// The next batch; `None` behind the last.
@@ -86,7 +91,8 @@ impl<'c> Arriving<'c> {
         if last.is_none() {
             remark(&self.shape.stream, &self.builder);
         }
-        last.map(|last| batch(&mut self.builder, &last, self.shape)).transpose()
+        last.map(|last| batch(&mut self.builder, &last, self.shape))
+            .transpose()
     }
 
     /// How many rows have arrived.
@@ -99,10 +105,15 @@ fn batch(builder: &mut RowBuilder, last: &Row, shape: &Shape) -> Result<Batch> {
     let rejections = rejections(&shape.stream, builder.drain_refusals());
     let (rows, _ops) = builder.finish()?;
     let keep = |&(index, style): &(usize, KeyStyle)| {
-        let value =
-            last.as_ref(index).ok_or_else(|| Error::bug("a row came without its key"))?;
+        let value = last
+            .as_ref(index)
+            .ok_or_else(|| Error::bug("a row came without its key"))?;
         style.keep(value)
     };
     let key: Vec<KeyValue> = shape.key.iter().map(keep).collect::<Result<_>>()?;
-    Ok(Batch { rows, rejections, last: (!key.is_empty()).then_some(key) })
+    Ok(Batch {
+        rows,
+        rejections,
+        last: (!key.is_empty()).then_some(key),
+    })
 }

@@ -7,10 +7,11 @@ use arrow_array::{
     StringArray, TimestampMicrosecondArray,
 };
 use tributary_model::{
-    DataType, Deletes, Destination, ErrorKind, Mode, Op, Presence, TableColumn, TablePlan,
+    Change, DataType, Deletes, Destination, ErrorKind, Mode, Op, Presence, TableColumn, TablePlan,
+    TruncateKind,
 };
 
-use super::fixture::{Fixture, batch, column, orders, rows};
+use super::fixture::{Fixture, batch, column, orders, rows, truncate};
 
 const TYPES: &str = "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = 'orders' ORDER BY column_index";
 
@@ -27,7 +28,7 @@ fn with(
     Arc::new(plan)
 }
 
-fn row(plan: &Arc<TablePlan>, id: i64, last: ArrayRef) -> tributary_model::Change {
+fn row(plan: &Arc<TablePlan>, id: i64, last: ArrayRef) -> Change {
     let columns: Vec<ArrayRef> = vec![
         Arc::new(Int64Array::from(vec![id])),
         Arc::new(StringArray::from(vec!["n"])),
@@ -245,6 +246,136 @@ async fn a_direct_load_goes_on_under_a_newer_plan() {
     );
 }
 
+/// What came under the old plan, in a table that was there before.
+async fn change_midway(
+    old: &Arc<TablePlan>,
+    new: &Arc<TablePlan>,
+    last: ArrayRef,
+    first: Vec<Change>,
+) -> String {
+    let mut shown = Vec::new();
+    for one_load in [true, false] {
+        let mut fixture = Fixture::new().await;
+        fixture
+            .load(
+                &[old],
+                vec![rows(old, &[('r', 1, "a"), ('r', 2, "b"), ('r', 3, "c")])],
+            )
+            .await;
+        let mut changes = first.clone();
+        changes.push(row(new, 2, last.clone()));
+        if one_load {
+            fixture.load(&[old], changes).await;
+        } else {
+            for change in changes {
+                let plan = if let Change::Rows(batch) = &change {
+                    batch.plan.clone()
+                } else {
+                    old.clone()
+                };
+                fixture.load(&[&plan], vec![change]).await;
+            }
+        }
+        shown.push(
+            fixture
+                .text("SELECT * EXCLUDE (_tributary_synced_at) FROM shop.orders ORDER BY id")
+                .await,
+        );
+        assert!(!fixture.text("SHOW ALL TABLES").await.contains("rebuilt"));
+        fixture.load(&[new], vec![row(new, 77, last.clone())]).await;
+    }
+    assert_eq!(shown[0], shown[1], "in one load as in many");
+    shown.remove(0)
+}
+
+#[tokio::test]
+async fn a_plan_may_change_after_rows_were_touched() {
+    let old = Arc::new(orders(Mode::Merge, Deletes::Hard));
+    let new = with(
+        orders(Mode::Merge, Deletes::Hard),
+        "n",
+        DataType::Int32,
+        Some("7"),
+    );
+    let last: ArrayRef = Arc::new(Int32Array::from(vec![8]));
+    let staged = vec![rows(&old, &[('u', 1, "x"), ('d', 3, "c"), ('c', 4, "d")])];
+    assert_eq!(
+        change_midway(&old, &new, last.clone(), staged).await,
+        "1 x 7; 2 n 8; 4 d 7"
+    );
+    for kind in [TruncateKind::Change, TruncateKind::Restart] {
+        let emptied = vec![truncate(&old, kind), rows(&old, &[('r', 5, "e")])];
+        assert_eq!(
+            change_midway(&old, &new, last.clone(), emptied).await,
+            "2 n 8; 5 e 7"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_soft_delete_may_come_before_the_plan_changes() {
+    let old = Arc::new(orders(Mode::Merge, Deletes::Soft));
+    let new = with(
+        orders(Mode::Merge, Deletes::Soft),
+        "n",
+        DataType::Int32,
+        Some("7"),
+    );
+    let last: ArrayRef = Arc::new(Int32Array::from(vec![8]));
+    for first in [
+        vec![rows(&old, &[('d', 3, "c")])],
+        vec![
+            rows(&old, &[('d', 3, "c")]),
+            truncate(&old, TruncateKind::Change),
+        ],
+    ] {
+        let emptied = first.len() > 1;
+        let shown = change_midway(&old, &new, last.clone(), first).await;
+        assert_eq!(shown, format!("1 a {emptied} 7; 2 n false 8; 3 c true 7"));
+    }
+}
+
+#[tokio::test]
+async fn the_key_may_change_with_the_plan() {
+    let old = Arc::new(orders(Mode::Merge, Deletes::Hard));
+    let mut new = Arc::unwrap_or_clone(with(
+        orders(Mode::Merge, Deletes::Hard),
+        "n",
+        DataType::Int32,
+        None,
+    ));
+    new.key = vec!["id".to_owned(), "n".to_owned()];
+    let last: ArrayRef = Arc::new(Int32Array::from(vec![8]));
+    let first = vec![rows(&old, &[('u', 1, "x"), ('d', 3, "c")])];
+    assert_eq!(
+        change_midway(&old, &Arc::new(new), last, first).await,
+        "1 x null; 2 b null; 2 n 8"
+    );
+}
+
+#[tokio::test]
+async fn a_column_that_leaves_the_plan_keeps_its_values() {
+    let old = with(
+        orders(Mode::Merge, Deletes::Hard),
+        "n",
+        DataType::Int32,
+        None,
+    );
+    let new = Arc::new(orders(Mode::Merge, Deletes::Hard));
+    let mut fixture = Fixture::new().await;
+    let changes = vec![
+        row(&old, 1, Arc::new(Int32Array::from(vec![5]))),
+        rows(&new, &[('c', 2, "b")]),
+    ];
+    fixture.load(&[&old], changes).await;
+    assert_eq!(
+        fixture
+            .text("SELECT id, n FROM shop.orders ORDER BY id")
+            .await,
+        "1 5; 2 null"
+    );
+}
+
 #[tokio::test]
 async fn what_a_user_dropped_is_made_again() {
     let mut fixture = Fixture::new().await;
@@ -252,9 +383,7 @@ async fn what_a_user_dropped_is_made_again() {
     fixture
         .load(&[&plan], vec![rows(&plan, &[('r', 1, "a")])])
         .await;
-    fixture
-        .execute("ALTER TABLE shop.orders DROP COLUMN note")
-        .await;
+    fixture.execute("ALTER TABLE shop.orders DROP COLUMN note");
     fixture
         .load(&[&plan], vec![rows(&plan, &[('c', 2, "b")])])
         .await;
@@ -264,9 +393,7 @@ async fn what_a_user_dropped_is_made_again() {
             .await,
         "1 null; 2 b"
     );
-    fixture
-        .execute("DROP TABLE shop.orders; DROP SCHEMA shop")
-        .await;
+    fixture.execute("DROP TABLE shop.orders; DROP SCHEMA shop");
     fixture
         .load(&[&plan], vec![rows(&plan, &[('c', 3, "c")])])
         .await;
@@ -279,7 +406,7 @@ async fn what_a_user_dropped_is_made_again() {
 #[tokio::test]
 async fn columns_of_the_user_and_their_order_do_not_matter() {
     let mut fixture = Fixture::new().await;
-    fixture.execute("CREATE SCHEMA shop; CREATE TABLE shop.Orders (mine INTEGER DEFAULT 5, _tributary_synced_at TIMESTAMPTZ, NOTE VARCHAR, Id BIGINT)").await;
+    fixture.execute("CREATE SCHEMA shop; CREATE TABLE shop.Orders (mine INTEGER DEFAULT 5, _tributary_synced_at TIMESTAMPTZ, NOTE VARCHAR, Id BIGINT)");
     let plan = Arc::new(orders(Mode::Merge, Deletes::Soft));
     fixture
         .load(
@@ -302,7 +429,7 @@ async fn a_table_of_someone_else_is_left_alone() {
         "CREATE VIEW shop.orders AS SELECT 1 AS id, now() AS _tributary_synced_at",
     ] {
         let mut fixture = Fixture::new().await;
-        fixture.execute(&format!("CREATE SCHEMA shop; {sql}")).await;
+        fixture.execute(&format!("CREATE SCHEMA shop; {sql}"));
         let plan = Arc::new(orders(Mode::Merge, Deletes::Soft));
         let error = fixture.try_load(&[&plan], vec![]).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Incompatible, "{error}");
@@ -322,7 +449,7 @@ async fn a_table_of_someone_else_is_left_alone() {
 #[tokio::test]
 async fn a_column_that_cannot_become_the_plans_is_refused() {
     let mut fixture = Fixture::new().await;
-    fixture.execute("CREATE SCHEMA shop; CREATE TABLE shop.orders (id HUGEINT, _tributary_synced_at TIMESTAMPTZ)").await;
+    fixture.execute("CREATE SCHEMA shop; CREATE TABLE shop.orders (id HUGEINT, _tributary_synced_at TIMESTAMPTZ)");
     let plan = Arc::new(orders(Mode::Merge, Deletes::Soft));
     let error = fixture.try_load(&[&plan], vec![]).await.unwrap_err();
     assert!(error.to_string().contains("HUGEINT"), "{error}");

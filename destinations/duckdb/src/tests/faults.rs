@@ -171,9 +171,7 @@ async fn a_constraint_of_the_user_is_reported_and_nothing_is_half_done() {
     let mut fixture = Fixture::new().await;
     let plan = Arc::new(orders(Mode::Merge, Deletes::Soft));
     fixture.load(&[&plan], vec![]).await;
-    fixture
-        .execute("ALTER TABLE shop.orders ALTER COLUMN note SET NOT NULL")
-        .await;
+    fixture.execute("ALTER TABLE shop.orders ALTER COLUMN note SET NOT NULL");
     let null: Vec<ArrayRef> = vec![
         Arc::new(Int64Array::from(vec![1])),
         Arc::new(StringArray::from(vec![None::<&str>])),

@@ -99,7 +99,7 @@ async fn whoever_opened_last_may_write() {
     assert_eq!(error.kind(), ErrorKind::Fenced);
     assert!(
         second
-            .describe(&[plan.table.clone()])
+            .describe(std::slice::from_ref(&plan.table))
             .await
             .unwrap()
             .is_empty()
@@ -183,11 +183,9 @@ async fn a_load_is_recorded_with_its_rows() {
 async fn a_newer_format_is_refused_and_not_touched() {
     let fixture = Fixture::new().await;
     let newer = crate::system::FORMAT + 1;
-    fixture
-        .execute(&format!(
-            "UPDATE _tributary.state SET format = {newer}, written_by = '9.8.7'"
-        ))
-        .await;
+    fixture.execute(&format!(
+        "UPDATE _tributary.state SET format = {newer}, written_by = '9.8.7'"
+    ));
     for error in [
         fixture.db.open(&shop()).await.unwrap_err(),
         fixture.db.peek(&shop()).await.unwrap_err(),

@@ -66,8 +66,15 @@ async fn a_file_of_a_newer_duckdb_is_refused() {
     let path = dir.path().join("newer.duckdb");
     drop(duckdb::Connection::open(&path).unwrap());
     let mut bytes = std::fs::read(&path).unwrap();
-    // The storage version stands after a checksum and the magic bytes.
+    // The header is a checksum, the magic bytes, and then the storage version.
     bytes[12] = 200;
+    let words = bytes[8..4096]
+        .chunks(8)
+        .map(|word| u64::from_le_bytes(word.try_into().unwrap()));
+    let checksum = words.fold(5381, |sum, word| {
+        sum ^ word.wrapping_mul(0xbf58_476d_1ce4_e5b9)
+    });
+    bytes[..8].copy_from_slice(&checksum.to_le_bytes());
     std::fs::write(&path, &bytes).unwrap();
     let (error, _) = failure(path.clone()).await;
     assert!(matches!(error.kind(), ErrorKind::Incompatible), "{error}");
@@ -90,11 +97,9 @@ async fn a_file_held_by_another_process_names_it() {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let output = BufReader::new(holder.stdout.take().unwrap());
-    assert!(
-        output.lines().any(|line| line.unwrap().contains("held")),
-        "the other process opens it"
-    );
+    let mut output = BufReader::new(holder.stdout.take().unwrap()).lines();
+    let is_held = output.any(|line| line.unwrap().contains("held"));
+    assert!(is_held, "the other process opens it");
     let (error, _) = failure(path.clone()).await;
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     assert!(
@@ -107,7 +112,8 @@ async fn a_file_held_by_another_process_names_it() {
         ErrorKind::Unavailable
     );
     drop(holder.stdin.take());
-    holder.wait().unwrap();
+    output.for_each(drop);
+    assert!(holder.wait().unwrap().success());
     db.open(&shop()).await.unwrap();
 }
 

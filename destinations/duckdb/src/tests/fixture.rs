@@ -80,7 +80,7 @@ impl Fixture {
         rows.into_iter().map(row).collect::<Vec<_>>().join("; ")
     }
 
-    pub(crate) async fn execute(&self, sql: &str) {
+    pub(crate) fn execute(&self, sql: &str) {
         let connection = self.db.file_for_tests().connect().unwrap();
         connection.execute_batch(sql).unwrap();
     }

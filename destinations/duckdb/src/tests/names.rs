@@ -87,13 +87,7 @@ async fn odd_names_are_only_names() {
 #[tokio::test]
 async fn a_file_may_be_called_like_a_schema() {
     let dir = tempfile::tempdir().unwrap();
-    for name in [
-        "shop.duckdb",
-        "temp.db",
-        "main",
-        "_tributary.duckdb",
-        "we ird;'\"x.db",
-    ] {
+    for name in ["shop.duckdb", "temp.db", "main", "we ird;'\"x.db"] {
         let db = DuckDb::connect(Config::new(dir.path().join(name)))
             .await
             .unwrap();

@@ -184,9 +184,10 @@ async fn assert_kept(presence: Presence) {
             .collect();
         assert_eq!(stored, texts, "{data_type}");
     }
-    let existing = tributary_model::Destination::describe(&fixture.db, &[plan.table.clone()])
-        .await
-        .unwrap();
+    let existing =
+        tributary_model::Destination::describe(&fixture.db, std::slice::from_ref(&plan.table))
+            .await
+            .unwrap();
     let described = &existing[&plan.table];
     assert_eq!(described[..plan.columns.len()], plan.columns[..]);
     let system: Vec<&str> = described[plan.columns.len()..]

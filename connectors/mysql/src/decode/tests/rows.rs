@@ -8,7 +8,10 @@ use super::*;
 
 fn table() -> Arc<Layout> {
     let text = Kind::Text(Charset::Utf8);
-    layout(&[(Kind::I32, Wire::Fixed(4)), (text, Wire::Prefixed(1))], true)
+    layout(
+        &[(Kind::I32, Wire::Fixed(4)), (text, Wire::Prefixed(1))],
+        true,
+    )
 }
 
 fn image(id: i32, text: &[u8]) -> Vec<u8> {
@@ -22,33 +25,62 @@ fn image(id: i32, text: &[u8]) -> Vec<u8> {
 #[test]
 fn a_bad_row_leaves_the_rows_before_it() {
     let mut builder = RowBuilder::new(table(), options(ZeroDates::Null)).unwrap();
-    builder.push_image(&mut Reader::new(&image(1, b"one")), Op::Create).unwrap();
+    builder
+        .push_image(&mut Reader::new(&image(1, b"one")), Op::Create)
+        .unwrap();
     let whole = image(2, b"two");
     for cut in 0..whole.len() {
-        assert!(builder.push_image(&mut Reader::new(&whole[..cut]), Op::Create).is_err());
+        assert!(
+            builder
+                .push_image(&mut Reader::new(&whole[..cut]), Op::Create)
+                .is_err()
+        );
     }
     let odd = protocol_row(vec![Value::Int(3), Value::Int(3)], 45);
     assert!(builder.push_protocol_row(&odd).is_err());
-    assert!(builder.push_protocol_row(&protocol_row(vec![Value::Int(3)], 45)).is_err());
-    builder.push_image(&mut Reader::new(&image(4, b"four")), Op::Update).unwrap();
+    assert!(
+        builder
+            .push_protocol_row(&protocol_row(vec![Value::Int(3)], 45))
+            .is_err()
+    );
+    builder
+        .push_image(&mut Reader::new(&image(4, b"four")), Op::Update)
+        .unwrap();
     assert_eq!(builder.len(), 2);
     assert!(builder.bytes() > 0);
     let (batch, ops) = builder.finish().unwrap();
     assert_eq!(ops, [Op::Create, Op::Update]);
-    let texts: Vec<_> = batch.column(1).as_string::<i32>().iter().flatten().collect();
+    let texts: Vec<_> = batch
+        .column(1)
+        .as_string::<i32>()
+        .iter()
+        .flatten()
+        .collect();
     assert_eq!(texts, ["one", "four"]);
-    assert!(builder.is_empty() && builder.finish().unwrap().0.num_rows() == 0);
+    assert_eq!(builder.len(), 0);
+    assert_eq!(builder.finish().unwrap().0.num_rows(), 0);
 }
 
 #[test]
 fn bytes_that_are_no_text_are_repaired_and_counted() {
     let mut builder = RowBuilder::new(table(), options(ZeroDates::Null)).unwrap();
     // Valid end to end, yet each of the two is half a character.
-    builder.push_image(&mut Reader::new(&image(1, b"\xc3")), Op::Create).unwrap();
-    builder.push_image(&mut Reader::new(&image(2, b"\xa9")), Op::Create).unwrap();
-    builder.push_image(&mut Reader::new(&image(3, "é".as_bytes())), Op::Create).unwrap();
+    builder
+        .push_image(&mut Reader::new(&image(1, b"\xc3")), Op::Create)
+        .unwrap();
+    builder
+        .push_image(&mut Reader::new(&image(2, b"\xa9")), Op::Create)
+        .unwrap();
+    builder
+        .push_image(&mut Reader::new(&image(3, "é".as_bytes())), Op::Create)
+        .unwrap();
     let (batch, _) = builder.finish().unwrap();
-    let texts: Vec<_> = batch.column(1).as_string::<i32>().iter().flatten().collect();
+    let texts: Vec<_> = batch
+        .column(1)
+        .as_string::<i32>()
+        .iter()
+        .flatten()
+        .collect();
     assert_eq!(texts, ["\u{fffd}", "\u{fffd}", "é"]);
     assert_eq!(builder.invalid_text(), 2);
 }
@@ -61,14 +93,22 @@ fn keys_are_the_same_by_both_roads() {
     let mut log = RowBuilder::new(layout.clone(), options).unwrap();
     let mut snapshot = RowBuilder::new(layout, options).unwrap();
     for id in [1, -1, i32::MIN] {
-        log.push_image(&mut Reader::new(&image(id, b"x")), Op::Create).unwrap();
+        log.push_image(&mut Reader::new(&image(id, b"x")), Op::Create)
+            .unwrap();
         let values = vec![Value::Int(id.into()), bytes("another")];
-        snapshot.push_protocol_row(&protocol_row(values, 45)).unwrap();
+        snapshot
+            .push_protocol_row(&protocol_row(values, 45))
+            .unwrap();
     }
     let one = encoder.keys(&log.finish().unwrap().0).unwrap();
     let other = encoder.keys(&snapshot.finish().unwrap().0).unwrap();
     let data: Vec<_> = one.iter().map(|key| key.data().to_vec()).collect();
-    assert!(other.iter().map(|key| key.data().to_vec()).eq(data.iter().cloned()));
+    assert!(
+        other
+            .iter()
+            .map(|key| key.data().to_vec())
+            .eq(data.iter().cloned())
+    );
     assert!(data[0] != data[1] && data[1] != data[2]);
 }
 

@@ -1,0 +1,62 @@
+//! `make bench`: how fast rows move from MariaDB to DuckDB, what that costs, and how near it is to
+//! what the parts can do at all.
+//!
+//! Invariant: a figure is printed only where the destination's contents equal the source's.
+//! Whatever is measured is a process of its own, the floors too, started by a small one: neither
+//! the measuring nor the checking is in the figures. The method is in `docs/benchmarks.md`.
+//!
+//! Deliberately absent: statistics over many runs, and rivals.
+
+mod backlog;
+mod checksum;
+mod floor;
+mod lineitem;
+mod options;
+mod process;
+mod report;
+mod source;
+mod target;
+mod wire;
+mod workload;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use options::{Format, Order};
+
+/// Runs what the command line asks for: the benchmarks, or one of their floors.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match options::parse(&arguments) {
+        Ok(Order::Measure(options)) => {
+            let report = workload::measure(&options);
+            print(&match options.format {
+                Format::Table => report.to_string(),
+                Format::Json => to_json(&report),
+            })
+        }
+        Ok(Order::Floor(floor)) => print(&to_json(&floor.run())),
+        Ok(Order::Help) => print(options::USAGE),
+        Err(problem) => {
+            say(&problem);
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn to_json(value: &impl serde::Serialize) -> String {
+    serde_json::to_string_pretty(value).expect("figures can be written as JSON")
+}
+
+fn print(text: &str) -> ExitCode {
+    match writeln!(io::stdout(), "{}", text.trim_end()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE, // nobody reads it any more
+    }
+}
+
+/// Tells whoever waits what is going on.
+fn say(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
+}

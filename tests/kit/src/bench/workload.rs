@@ -1,0 +1,164 @@
+//! The three workloads, one after the other on one server and one file.
+
+use std::path::Path;
+
+use super::backlog;
+use super::floor::{Drained, Floor, Loaded};
+use super::options::{Options, Workload};
+use super::report::{Line, Measured, Report};
+use super::say;
+use super::source::Source;
+use super::target::{self, Target};
+
+/// Measures what `options` ask for.
+pub(super) fn measure(options: &Options) -> Report {
+    // One thread, and nothing large in this process: a child begins with its parent's peak of
+    // memory in its own figures.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let dir = tempfile::Builder::new()
+        .prefix("tributary-bench-")
+        .tempdir();
+    let dir = dir.expect("a temporary folder can be made");
+    let measured = Bench::measure(options, dir.path());
+    runtime.expect("a runtime can be made").block_on(measured)
+}
+
+struct Bench<'a> {
+    options: &'a Options,
+    dir: &'a Path,
+    source: Source,
+    target: Target,
+}
+
+impl<'a> Bench<'a> {
+    async fn measure(options: &'a Options, dir: &'a Path) -> Report {
+        let load_average = load_average();
+        say(&format!(
+            "loading {} rows into a private MariaDB",
+            options.rows
+        ));
+        let source = Source::start(options.rows, dir).await;
+        let target = Target::new(options.binary.as_deref(), &source, dir);
+        let bench = Self {
+            options,
+            dir,
+            source,
+            target,
+        };
+        let mut workloads = Vec::new();
+        let wanted = |workload| options.workloads.contains(&workload);
+        if wanted(Workload::Snapshot) {
+            workloads.push(bench.snapshot().await);
+        } else {
+            say("copying the table, which is not measured this time");
+            bench.target.sync();
+        }
+        if wanted(Workload::Bulk) {
+            workloads.push(bench.bulk().await);
+        }
+        if wanted(Workload::Single) {
+            workloads.push(bench.single().await);
+        }
+        Report {
+            source: format!("MariaDB {}", bench.source.version().await),
+            rows: options.rows,
+            cores: std::thread::available_parallelism().map_or(0, Into::into),
+            load_average,
+            workloads,
+        }
+    }
+
+    async fn snapshot(&self) -> Measured {
+        let port = self.source.server.port();
+        let drain = Floor::Select { port };
+        let append = Floor::Append {
+            rows: self.options.rows,
+        };
+        self.workload(Workload::Snapshot, self.options.rows, &drain, &append)
+            .await
+    }
+
+    async fn bulk(&self) -> Measured {
+        let changes = self.options.changes();
+        say(&format!("making {changes} changes in bulk"));
+        let drain = self.log_from_here().await;
+        backlog::bulk(&self.source, changes).await;
+        self.workload(Workload::Bulk, changes, &drain, &self.merge(changes))
+            .await
+    }
+
+    async fn single(&self) -> Measured {
+        let transactions = self.options.transactions();
+        say(&format!("making {transactions} single-row transactions"));
+        let drain = self.log_from_here().await;
+        backlog::single(&self.source, transactions).await;
+        self.workload(
+            Workload::Single,
+            transactions,
+            &drain,
+            &self.merge(transactions),
+        )
+        .await
+    }
+
+    async fn log_from_here(&self) -> Floor {
+        let position = self.source.position().await;
+        Floor::Log {
+            port: self.source.server.port(),
+            file: position.file,
+            offset: position.offset,
+        }
+    }
+
+    fn merge(&self, changes: u64) -> Floor {
+        Floor::Merge {
+            rows: self.options.rows,
+            changes,
+        }
+    }
+
+    /// Measures one sync between two drains of the same bytes, and what DuckDB takes at least.
+    async fn workload(&self, which: Workload, rows: u64, drain: &Floor, load: &Floor) -> Measured {
+        say(&format!("measuring: {}", which.name()));
+        let first = self.drain(drain, rows).await;
+        self.source.rest().await;
+        let before = self.source.cpu_seconds();
+        let usage = self.target.sync();
+        let source_cpu_seconds = self.source.cpu_seconds() - before;
+        let second = self.drain(drain, rows).await;
+        let contents = self.target.verify(&self.source).await;
+        let loaded: Loaded = target::own(load, self.dir);
+        Measured {
+            workload: which,
+            rows,
+            wire_bytes: first.1,
+            tributary: Line::of_process(rows, usage, source_cpu_seconds),
+            drain: first.0.least(second.0),
+            append: Line::of_part(rows, loaded.append),
+            merge: (which != Workload::Snapshot).then(|| Line::of_part(rows, loaded.merge)),
+            contents,
+        }
+    }
+
+    async fn drain(&self, floor: &Floor, rows: u64) -> (Line, u64) {
+        self.source.rest().await;
+        let before = self.source.cpu_seconds();
+        let drained: Drained = target::own(floor, self.dir);
+        let line = Line::of_part(rows, drained.spent);
+        (
+            line.with_source(self.source.cpu_seconds() - before),
+            drained.passed.bytes,
+        )
+    }
+}
+
+/// How busy the machine was in the last minute.
+fn load_average() -> f64 {
+    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let first = text.split_whitespace().next();
+    first
+        .and_then(|number| number.parse().ok())
+        .unwrap_or(f64::NAN)
+}

@@ -1,0 +1,5 @@
+//! `make bench`: measures the `tributary` that was built beside it.
+
+fn main() -> std::process::ExitCode {
+    tributary_testkit::bench::main()
+}
