@@ -45,7 +45,7 @@ fn run(command: &mut Command) {
 const TABLE: &str = "CREATE DATABASE d; CREATE TABLE d.t (id INT PRIMARY KEY, noise VARBINARY(2048));
     INSERT INTO d.t SELECT seq, UNHEX(CONCAT(SHA2(seq, 512), SHA2(seq + 0.1, 512), SHA2(seq + 0.2, 512),
       SHA2(seq + 0.3, 512), SHA2(seq + 0.4, 512), SHA2(seq + 0.5, 512), SHA2(seq + 0.6, 512)))
-      FROM seq_1_to_60000;";
+      FROM d.seq_1_to_60000;";
 
 /// The disk is full in the middle of the first copy, which has committed some loads.
 #[tokio::test]

@@ -38,7 +38,7 @@ async fn g6_a_large_table_takes_bounded_memory() {
     let values: Vec<_> = (0..20).map(|n| format!("REPEAT(MD5(seq + {n}), 4)")).collect();
     let sql = format!(
         "CREATE DATABASE d; CREATE TABLE d.wide (id INT PRIMARY KEY, {}, long_text MEDIUMTEXT);
-         INSERT INTO d.wide SELECT seq, {}, REPEAT('x', 2000) FROM seq_1_to_40000",
+         INSERT INTO d.wide SELECT seq, {}, REPEAT('x', 2000) FROM d.seq_1_to_40000",
         texts.join(", "),
         values.join(", ")
     );
@@ -63,7 +63,7 @@ async fn g6_a_large_transaction_takes_bounded_memory() {
     world.sync().await;
     let loads = world.loads();
     let insert = "INSERT INTO d.t SELECT seq, REPEAT(MD5(seq), 3), seq / 7, '2024-01-01' \
-        FROM seq_1_to_300000";
+        FROM d.seq_1_to_300000";
     world.server.execute(insert).await;
     let (_, most) = peak(&world).await;
     assert_modest(most, "a transaction of 300,000 rows");

@@ -7,7 +7,7 @@ use crate::world::{Setup, World};
 
 const TABLES: &str = "CREATE DATABASE d;
     CREATE TABLE d.t (id INT PRIMARY KEY, v INT);
-    INSERT INTO d.t SELECT seq, 0 FROM seq_1_to_1000;";
+    INSERT INTO d.t SELECT seq, 0 FROM d.seq_1_to_1000;";
 const SETUP: Setup<'_> = Setup {
     port: None,
     source: "databases: [d], chunk_rows: 100",

@@ -71,8 +71,9 @@ async fn renamed_columns_are_copied_anew() {
         "ALTER TABLE d.t RENAME COLUMN name TO title",
         "INSERT INTO d.t VALUES (4, 'd', 4); ALTER TABLE d.t CHANGE n number INT;
          INSERT INTO d.t VALUES (5, 'e', 5)",
-        "ALTER TABLE d.t RENAME COLUMN title TO swap, RENAME COLUMN number TO title;
-         UPDATE d.t SET title = 9 WHERE id = 1",
+        "ALTER TABLE d.t ADD COLUMN other INT DEFAULT 3;
+         ALTER TABLE d.t RENAME COLUMN number TO other, RENAME COLUMN other TO number;
+         UPDATE d.t SET number = 9 WHERE id = 1",
     ])
     .await;
 }

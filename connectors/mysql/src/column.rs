@@ -19,7 +19,7 @@ use crate::server::Flavor;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum ZeroDates {
-    /// NULL; in a column of the key 1970-01-01, since NULLs are not equal to each other.
+    /// NULL; a row with such a date in its key goes to the rejected rows.
     #[default]
     Null,
     /// 1970-01-01.

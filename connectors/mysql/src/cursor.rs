@@ -1,6 +1,6 @@
 //! Where a reading of a MySQL server stands: one position in its log, one entry for each table.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use tributary_model::{DataType, StreamSchema};
@@ -33,6 +33,9 @@ pub struct LogCursor {
     /// Counts the servers that this connection has followed; file numbers of different eras do not
     /// compare.
     pub(crate) era: u32,
+    /// XA transactions that are prepared and known to have no rows of selected tables.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(crate) prepared: BTreeSet<String>,
 }
 
 /// How a table stands.
@@ -48,10 +51,27 @@ pub struct TableCursor {
     pub(crate) key: Vec<String>,
 }
 
+/// What becomes of the rows that the destination has when a copy begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Begin {
+    /// They go: they are of an earlier generation, about which nothing is known.
+    Restart,
+    /// They count as deleted at this point; those that are still there come again.
+    Deleted,
+    /// They stay, and each is written again: the log has told of every row that came or went.
+    Kept,
+}
+
 /// The phase of a table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "name", rename_all = "snake_case", deny_unknown_fields)]
 pub enum TablePhase {
+    /// It is to be copied, though the destination has rows of it.
+    Pending {
+        /// What becomes of those.
+        begin: Begin,
+    },
     /// The first copy goes on.
     Snapshot {
         /// What is still to be read.

@@ -186,6 +186,7 @@ impl Reader<'_> {
                 self.refuse_open_rows("was rolled back after parts of it had been logged")
             }
             Step::Prepared => self.refuse_open_rows("is an XA transaction with an open outcome"),
+            Step::UnknownXa => self.copy_all_anew().await,
         }
     }
 
@@ -199,8 +200,8 @@ impl Reader<'_> {
             format!("a transaction on selected tables before {} {what}", self.log.position()),
         )
         .fix(
-            "This version can't follow such a transaction. Take its tables out of `select`, or copy \
-             them anew behind it with `--full-refresh`.",
+            "This version can't follow such a transaction. Take its tables out of `select`, or, once it \
+             has ended, copy everything anew with `tributary sync CONNECTION --full-refresh`.",
         ))
     }
 
@@ -236,6 +237,7 @@ impl Reader<'_> {
             position: position.clone(),
             gtid: self.log.gtids().map(ToString::to_string),
             era: self.progress.era,
+            prepared: self.log.prepared().clone(),
         };
         self.progress.sent = Some(position.clone());
         self.out
@@ -287,11 +289,11 @@ impl Reader<'_> {
                 part.job = None;
             }
         }
-        if let Phase::CopyingWhole(id) = self.tables[index].phase {
+        if let Phase::CopyingWhole(id, begin) = self.tables[index].phase {
             if self.progress.exclusive == Some(id) {
                 self.progress.exclusive = None;
             }
-            self.tables[index].phase = Phase::Waiting;
+            self.tables[index].phase = Phase::Waiting(begin);
         }
     }
 

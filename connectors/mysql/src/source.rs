@@ -71,12 +71,7 @@ impl Source for MySql {
         }
         // Everything up to here is to be read; what comes later is for the next sync.
         let target = status(&mut conn, &server).await?.position;
-        let stream = LogStream::open(
-            &self.settings,
-            &server,
-            &start.position,
-            start.gtids.clone(),
-        )
+        let stream = LogStream::open(&self.settings, &server, &start)
         .await?;
         let tables = Tables::new(tables, server.ignores_case());
         let mut reader = Reader {
@@ -190,7 +185,7 @@ fn phase_of(cursor: Option<&TableCursor>) -> Phase {
     match cursor.map(|cursor| &cursor.phase) {
         Some(TablePhase::Streaming) => Phase::Streaming,
         Some(TablePhase::Snapshot { .. }) => Phase::Snapshot,
-        Some(TablePhase::Stopped { .. }) | None => Phase::Pending,
+        Some(TablePhase::Stopped { .. } | TablePhase::Pending { .. }) | None => Phase::Pending,
     }
 }
 

@@ -4,6 +4,8 @@
 //! to have the same transactions. The absence of a position means the beginning, never the end of
 //! the log.
 
+use std::collections::BTreeSet;
+
 use mysql_async::Conn;
 use tributary_model::{Error, ErrorKind, Result};
 
@@ -22,6 +24,8 @@ pub(crate) struct Start {
     pub(crate) gtids: Option<Gtids>,
     /// Counts the servers followed so far.
     pub(crate) era: u32,
+    /// XA transactions that are prepared and have no rows of interest.
+    pub(crate) prepared: BTreeSet<String>,
 }
 
 /// The end of the log, for a first reading: asked for before anything is read.
@@ -31,6 +35,7 @@ pub(crate) async fn fresh(conn: &mut Conn, server: &Server) -> Result<Start> {
         position: now.position,
         gtids: now.gtids,
         era: 0,
+        prepared: BTreeSet::new(),
     })
 }
 
@@ -56,6 +61,7 @@ pub(crate) async fn resume(conn: &mut Conn, server: &Server, at: &LogCursor) -> 
         position: at.position.clone(),
         gtids,
         era,
+        prepared: at.prepared.clone(),
     })
 }
 
@@ -133,8 +139,8 @@ fn replaced(at: &LogCursor, server: &Server) -> Error {
     Error::new(
         ErrorKind::Incompatible,
         format!(
-            "this is another server ({}) than the one read before ({}), and without GTIDs a \
-             position can't be carried over",
+            "this is another server ({}) than the one read before ({}), and its position can't be \
+             carried over",
             server.identity, at.server
         ),
     )

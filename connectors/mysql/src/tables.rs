@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tributary_model::{PositionRun, Result, Stream, StreamName};
 
 use crate::column::ValueOptions;
-use crate::cursor::{TableCursor, TablePhase};
+use crate::cursor::{Begin, TableCursor, TablePhase};
 use crate::decode::RowBuilder;
 use crate::info::TableInfo;
 use crate::layout::Layout;
@@ -26,7 +26,7 @@ pub(crate) struct Part {
 #[derive(Debug)]
 pub(crate) enum Phase {
     /// Its copy has not begun; its changes are left out.
-    Waiting,
+    Waiting(Begin),
     /// Its copy goes on.
     Copying {
         /// What is still to be copied.
@@ -35,14 +35,15 @@ pub(crate) enum Phase {
         changed: bool,
     },
     /// It has no key to walk by; a job is at all of it.
-    CopyingWhole(JobId),
+    CopyingWhole(JobId, Begin),
     /// The log keeps it.
     Streaming,
     /// It failed, or is gone; its changes are left out.
     Stopped(String),
 }
 
-/// Decoded changes that have not been sent.
+/// Decoded changes that have not been sent. The builder is kept when they have been: growing a new
+/// one costs as much as decoding.
 pub(crate) struct Pending {
     pub(crate) builder: RowBuilder,
     pub(crate) layout: Arc<Layout>,
@@ -72,8 +73,10 @@ impl Table {
     ) -> Result<Self> {
         let layout = Arc::new(Layout::from_info(&info, &stream.excluded, options)?);
         let phase = match cursor.map(|cursor| &cursor.phase) {
-            // A stopped table has missed changes: only a new copy mends it.
-            None | Some(TablePhase::Stopped { .. }) => Phase::Waiting,
+            None => Phase::Waiting(Begin::Restart),
+            // A stopped table has missed changes, deletes among them: only a new copy mends it.
+            Some(TablePhase::Stopped { .. }) => Phase::Waiting(Begin::Deleted),
+            Some(TablePhase::Pending { begin }) => Phase::Waiting(*begin),
             Some(TablePhase::Streaming) => Phase::Streaming,
             Some(TablePhase::Snapshot { remaining, changed }) => Phase::Copying {
                 parts: remaining.iter().cloned().map(Part::from).collect(),
@@ -109,7 +112,10 @@ impl Table {
     /// The cursor that says how the table stands; `None` while nothing of it has been sent.
     pub(crate) fn cursor(&self) -> Option<TableCursor> {
         let phase = match &self.phase {
-            Phase::Waiting | Phase::CopyingWhole(_) => return None,
+            Phase::Waiting(Begin::Restart) | Phase::CopyingWhole(_, Begin::Restart) => return None,
+            Phase::Waiting(begin) | Phase::CopyingWhole(_, begin) => {
+                TablePhase::Pending { begin: *begin }
+            }
             Phase::Copying { parts, changed } => TablePhase::Snapshot {
                 remaining: parts.iter().map(|part| part.segment.clone()).collect(),
                 changed: *changed,
@@ -127,14 +133,14 @@ impl Table {
 
     /// How to walk the table by its key, where that is possible.
     pub(crate) fn walk(&self) -> Option<Vec<KeyStyle>> {
-        key_styles(&self.info)
+        key_styles(&self.info, &self.layout)
     }
 
     /// Whether its copy is still to be done or going on.
     pub(crate) fn is_copying(&self) -> bool {
         matches!(
             self.phase,
-            Phase::Waiting | Phase::Copying { .. } | Phase::CopyingWhole(_)
+            Phase::Waiting(_) | Phase::Copying { .. } | Phase::CopyingWhole(..)
         )
     }
 }

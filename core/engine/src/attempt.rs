@@ -21,7 +21,7 @@ use crate::flush::Fill;
 use crate::ledger::{InDoubt, Ledger, add};
 use crate::normalize::{Table, json_columns};
 use crate::observer::{Event, Observer};
-use crate::plan::{selected, table_of, tables};
+use crate::plan::{missing, not_there, selected, table_of, tables};
 
 /// What one attempt hands to the next.
 #[derive(Debug)]
@@ -65,40 +65,13 @@ impl Attempt<'_> {
         mut state: State,
         fence: Fence,
     ) -> Result<(Loading<'_>, Vec<Stream>)> {
-        let names: Vec<_> = streams
-            .iter()
-            .map(|stream| table_of(self.connection, stream))
-            .collect();
-        let existing = self.connection.destination.describe(&names).await?;
-        let mut kept = BTreeMap::new();
-        for (stream, table) in tables(self.connection, &streams, &existing) {
-            let at = streams
-                .iter()
-                .position(|known| known.name == stream)
-                .unwrap_or_default();
-            ledger.enter(&stream, &names[at]);
-            match table {
-                Ok(table) => {
-                    let estimated_rows = streams[at].estimated_rows;
-                    self.observer.notice(&Event::Stream {
-                        stream: &stream,
-                        estimated_rows,
-                    });
-                    kept.insert(stream, table);
-                }
-                Err(error) => {
-                    self.observer.notice(&Event::StreamFailed {
-                        stream: &stream,
-                        error: &error,
-                    });
-                    ledger.fail(&stream, &error);
-                }
-            }
-        }
-        let streams: Vec<_> = streams
-            .into_iter()
-            .filter(|stream| kept.contains_key(&stream.name))
-            .collect();
+        let tables: Vec<_> =
+            streams.iter().map(|stream| table_of(self.connection, &stream.name)).collect();
+        let existing = self.connection.destination.describe(&tables).await?;
+        self.note_missing(ledger, &streams);
+        let kept = self.decide(ledger, &streams, &existing);
+        let streams: Vec<_> =
+            streams.into_iter().filter(|stream| kept.contains_key(&stream.name)).collect();
         if state.shared.is_some() {
             // As for streams that were left out: the shared cursor moves on without them.
             state.streams.retain(|name, _| kept.contains_key(name));
@@ -120,6 +93,43 @@ impl Attempt<'_> {
             dropped: BTreeSet::new(),
         };
         Ok((loading, streams))
+    }
+
+    /// The tables of the streams; one that can't be kept as asked fails alone.
+    fn decide(
+        &self,
+        ledger: &mut Ledger,
+        streams: &[Stream],
+        existing: &Existing,
+    ) -> BTreeMap<StreamName, Table> {
+        let mut decided = tables(self.connection, streams, existing);
+        let mut kept = BTreeMap::new();
+        for stream in streams {
+            ledger.enter(&stream.name, &table_of(self.connection, &stream.name));
+            match decided.remove(&stream.name) {
+                Some(Ok(table)) => {
+                    let estimated_rows = stream.estimated_rows;
+                    self.observer.notice(&Event::Stream { stream: &stream.name, estimated_rows });
+                    kept.insert(stream.name.clone(), table);
+                }
+                Some(Err(error)) => self.fail(ledger, &stream.name, &error),
+                None => {}
+            }
+        }
+        kept
+    }
+
+    /// A stream that was asked for by name and is not there fails: zero rows are not what was meant.
+    fn note_missing(&self, ledger: &mut Ledger, streams: &[Stream]) {
+        for stream in missing(&self.connection.options, self.request, streams) {
+            ledger.enter(&stream, &table_of(self.connection, &stream));
+            self.fail(ledger, &stream, &not_there(&stream));
+        }
+    }
+
+    fn fail(&self, ledger: &mut Ledger, stream: &StreamName, error: &Error) {
+        self.observer.notice(&Event::StreamFailed { stream, error });
+        ledger.fail(stream, error);
     }
 
     /// Starts the source in a task of its own, so that reading and loading go on side by side.
@@ -387,7 +397,6 @@ impl Loading<'_> {
     }
 
     fn fail(&self, stream: &StreamName, error: &Error, ledger: &mut Ledger) {
-        tracing::error!(%stream, %error, "stream failed");
         self.observer.notice(&Event::StreamFailed { stream, error });
         ledger.fail(stream, error);
     }

@@ -54,18 +54,19 @@ pub async fn plan(connection: &Connection, request: &SyncRequest) -> Result<Sync
     } else {
         let names: Vec<_> = streams
             .iter()
-            .map(|stream| table_of(connection, stream))
+            .map(|stream| table_of(connection, &stream.name))
             .collect();
         connection.destination.describe(&names).await?
     };
     let tables = tables(connection, &streams, &existing);
     let describe = |stream: &Stream| {
-        let table = table_of(connection, stream);
+        let table = table_of(connection, &stream.name);
         PlannedStream {
             table: table.to_string(),
             mode: connection.options.of(&stream.name).mode,
             table_exists: existing.contains_key(&table),
-            has_cursor: state.streams.contains_key(&stream.name) && !request.full_refresh,
+            has_cursor: state.streams.contains_key(&stream.name)
+                && !(request.full_refresh && request.asks_for(&stream.name)),
             estimated_rows: stream.estimated_rows,
             error: tables
                 .get(&stream.name)
@@ -77,6 +78,34 @@ pub async fn plan(connection: &Connection, request: &SyncRequest) -> Result<Sync
     Ok(SyncPlan {
         streams: streams.iter().map(describe).collect(),
     })
+}
+
+/// Streams that the user names, without a pattern, and that the source does not have.
+pub(crate) fn missing(
+    options: &ConnectionOptions,
+    request: &SyncRequest,
+    found: &[Stream],
+) -> Vec<StreamName> {
+    let is_exact = |name: &&String| !name.contains(['*', '?', '!']);
+    let named = request.only.0.iter().chain(&options.select.0).filter(is_exact);
+    let named = named.map(|name| StreamName::from(name.clone()));
+    let with_options = options.streams.keys().filter(|name| options.select.contains(name));
+    let mut missing: Vec<_> = named
+        .chain(with_options.cloned())
+        .filter(|name| !found.iter().any(|stream| stream.name == *name))
+        .collect();
+    missing.sort();
+    missing.dedup();
+    missing
+}
+
+/// The error of a stream that is not there.
+pub(crate) fn not_there(stream: &StreamName) -> Error {
+    Error::new(ErrorKind::Config, format!("the source has no stream {stream}, or may not read it"))
+        .fix(
+            "Correct the name in `select` or `streams` (`tributary discover SOURCE` lists what there \
+             is; views are not streams), or give the user the right to read it.",
+        )
 }
 
 /// The streams that take part in a run.
@@ -124,11 +153,11 @@ fn nothing_selected(options: &ConnectionOptions, request: &SyncRequest) -> Error
     .fix("List what there is with `tributary discover SOURCE`, then correct `select`.")
 }
 
-pub(crate) fn table_of(connection: &Connection, stream: &Stream) -> TableName {
-    let options = connection.options.of(&stream.name);
+pub(crate) fn table_of(connection: &Connection, stream: &StreamName) -> TableName {
+    let options = connection.options.of(stream);
     let capabilities = connection.destination.capabilities();
     table_name(
-        &stream.name,
+        stream,
         &connection.options.name,
         options,
         &capabilities,
@@ -145,7 +174,7 @@ pub(crate) fn tables(
     let mut owners: HashMap<TableName, StreamName> = HashMap::new();
     let mut tables = BTreeMap::new();
     for stream in streams {
-        let name = table_of(connection, stream);
+        let name = table_of(connection, &stream.name);
         let options = connection.options.of(&stream.name);
         let owner = owners
             .entry(name.clone())

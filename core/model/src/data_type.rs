@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// A closed set: every dialect matches it exhaustively, so that a new type is a guided tour by the
 /// compiler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(into = "String", try_from = "String")]
 pub enum DataType {
     /// True or false.
     Bool,
@@ -156,6 +156,20 @@ impl fmt::Display for DataType {
     }
 }
 
+impl From<DataType> for String {
+    fn from(data_type: DataType) -> Self {
+        data_type.to_string()
+    }
+}
+
+impl TryFrom<String> for DataType {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
 impl std::str::FromStr for DataType {
     type Err = String;
 
@@ -238,7 +252,9 @@ mod tests {
         match data_type {
             DataType::Float32 => Some((7, 0)),
             DataType::Float64 => Some((15, 0)),
-            other => other.as_decimal().map(|(digits, scale)| (digits - scale, scale)),
+            other => other
+                .as_decimal()
+                .map(|(digits, scale)| (digits - scale, scale)),
         }
     }
 

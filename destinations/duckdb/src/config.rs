@@ -17,7 +17,7 @@ pub struct Config {
     /// The database file. It is made if it is not there; its directory must be.
     pub path: PathBuf,
     /// The most memory that DuckDB may use, such as `256MB` or `1GB`; by default as little as the
-    /// tables' columns allow, from 96MB on. What does not fit is kept in a folder beside the file
+    /// tables' columns allow, from 72MB on. What does not fit is kept in a folder beside the file
     /// while it is needed.
     #[serde(default)]
     pub memory_limit: Option<String>,

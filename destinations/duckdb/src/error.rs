@@ -144,8 +144,10 @@ pub(crate) fn of_text(text: &str) -> Error {
 }
 
 /// The message on one line, without DuckDB's general advice.
-fn brief(text: &str) -> String {
+pub(crate) fn brief(text: &str) -> String {
     let text = text.split("\n\nPossible solutions").next().unwrap_or(text);
+    let text = text.split(" This limit was set by").next().unwrap_or(text);
+    let text = text.split("\n\nLINE ").next().unwrap_or(text);
     let text = text.split("See also https").next().unwrap_or(text);
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
@@ -190,6 +192,10 @@ mod tests {
             (
                 "Constraint Error: NOT NULL constraint failed: t.a",
                 Rejected,
+            ),
+            (
+                "Out of Memory Error: failed to offload data block of size 192.0 KiB (10.7 MiB/10.7 MiB used). This limit was set by the 'max_temp_directory_size' setting.",
+                Unavailable,
             ),
             ("IO Error: something new", Unavailable),
             ("Binder Error: no such column", Bug),

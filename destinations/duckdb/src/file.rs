@@ -177,7 +177,7 @@ fn identity(path: &Path) -> PathBuf {
 
 /// What DuckDB needs for tables of so many columns, megabytes: measured, with some to spare.
 fn megabytes(columns: usize) -> usize {
-    (64 + columns * 3 / 4).max(96)
+    (56 + columns * 3 / 4).max(72)
 }
 
 /// Opens a DuckDB instance on `path`.

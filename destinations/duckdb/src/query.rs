@@ -4,7 +4,7 @@ use duckdb::Connection;
 use tributary_model::{Answer, Error, ErrorKind, Result};
 
 use crate::cell::cell;
-use crate::error::Explain;
+use crate::error::{Explain, brief};
 
 /// Answers `sql`, which must not change anything.
 pub(crate) fn answer(connection: &Connection, sql: &str) -> Result<Answer> {
@@ -47,7 +47,7 @@ fn ask(connection: &Connection, sql: &str) -> duckdb::Result<Answer> {
 fn refused(sql: &str, cause: &duckdb::Error) -> Error {
     let text = cause.to_string();
     let error =
-        Error::new(ErrorKind::Config, format!("the query failed: {sql}")).because(text.clone());
+        Error::new(ErrorKind::Config, format!("the query failed: {sql}")).because(brief(&text));
     if text.contains("read-only") {
         error.fix("Queries only read; change the file with DuckDB's own tools while no sync runs.")
     } else if text.contains("Ambiguous reference to catalog or schema") {

@@ -185,9 +185,15 @@ impl RowBuilder {
             self.cut();
             return Err(error);
         }
-        if self.options.zero_dates == ZeroDates::Reject && op != Op::Delete {
+        // In a key two such dates would become one key: different rows, one row.
+        let ambiguous = self.options.zero_dates != ZeroDates::Epoch
+            && impossible.iter().any(|index| self.layout.key.contains(index));
+        let is_refused = ambiguous || self.options.zero_dates == ZeroDates::Reject;
+        if is_refused && op != Op::Delete {
             self.refuse(&impossible);
             self.cut();
+        } else if ambiguous {
+            self.cut(); // what was refused is not there to be deleted
         } else {
             self.zero_dates += impossible.len() as u64;
             self.ops.push(op);

@@ -4,19 +4,22 @@
 //! boundary whenever [`LogStream::is_boundary`] holds. A transaction's name joins the set when the
 //! transaction ends, never when it begins: a cursor taken in between would skip it.
 
+use std::collections::BTreeSet;
+
 use futures::{FutureExt, StreamExt};
 use mysql_async::prelude::Queryable;
 use mysql_async::{BinlogStream, BinlogStreamRequest};
 use mysql_common::binlog::events::Event as Raw;
 use tributary_model::{Error, ErrorKind, Result};
 
-use crate::failure::classify;
+use crate::failure::{classify, server_code};
 use crate::gtid::{DomainGtid, Gtids, Source};
 use crate::log::event::{self, Event, Query};
 use crate::position::LogPosition;
 use crate::server::{Flavor, Server};
 use crate::session;
 use crate::settings::Settings;
+use crate::start::Start;
 
 /// Heartbeats every five seconds (in nanoseconds), so that either side notices when the other has
 /// gone; and on MariaDB the wish to get GTID events as they are.
@@ -36,6 +39,8 @@ pub(crate) enum Step {
     RolledBack,
     /// A two-phase transaction is prepared, its outcome is open.
     Prepared,
+    /// A two-phase transaction has committed whose rows were never seen.
+    UnknownXa,
     /// A transaction ended well.
     Committed,
     /// Nothing that concerns rows.
@@ -68,16 +73,15 @@ pub(crate) struct LogStream {
     gtids: Option<Gtids>,
     group: Group,
     name: Option<Name>,
+    /// The two-phase transaction that goes on.
+    xid: Option<String>,
+    prepared: BTreeSet<String>,
 }
 
 impl LogStream {
     /// Asks the server for its log from a boundary on.
-    pub(crate) async fn open(
-        settings: &Settings,
-        server: &Server,
-        position: &LogPosition,
-        gtids: Option<Gtids>,
-    ) -> Result<Self> {
+    pub(crate) async fn open(settings: &Settings, server: &Server, start: &Start) -> Result<Self> {
+        let (position, gtids) = (&start.position, start.gtids.clone());
         let mut conn = session::open(settings).await?;
         conn.query_drop(DUMP_SESSION)
             .await
@@ -92,7 +96,7 @@ impl LogStream {
         let stream = conn
             .get_binlog_stream(request)
             .await
-            .map_err(|error| classify(error, "asking for the change log"))?;
+            .map_err(|error| refused(classify(error, "asking for the change log"), server))?;
         Ok(Self {
             stream,
             flavor: server.flavor,
@@ -100,6 +104,8 @@ impl LogStream {
             gtids,
             group: Group::Outside,
             name: None,
+            xid: None,
+            prepared: start.prepared.clone(),
         })
     }
 
@@ -111,6 +117,11 @@ impl LogStream {
     /// The transactions sent so far, where the server names them.
     pub(crate) fn gtids(&self) -> Option<&Gtids> {
         self.gtids.as_ref()
+    }
+
+    /// XA transactions that are prepared; the reader has refused those with rows of interest.
+    pub(crate) fn prepared(&self) -> &BTreeSet<String> {
+        &self.prepared
     }
 
     /// Whether the position is one that a cursor may hold.
@@ -191,7 +202,10 @@ impl LogStream {
             }
             Event::Xid => self.end(Step::Committed),
             Event::XaPrepare { one_phase: true } => self.end(Step::Committed),
-            Event::XaPrepare { one_phase: false } => self.end(Step::Prepared),
+            Event::XaPrepare { one_phase: false } => {
+                self.prepared.extend(self.xid.take());
+                self.end(Step::Prepared)
+            }
             Event::TableMap => Step::TableMap(raw),
             Event::Rows => Step::Rows(raw),
             Event::Query(query) => self.statement(query),
@@ -243,16 +257,38 @@ impl LogStream {
         }
     }
 
-    /// `XA START` opens a group, `XA END` belongs to it; commit and rollback stand alone.
+    /// `XA START` opens a group, `XA END` belongs to it; commit and rollback stand alone, and tell
+    /// of a transaction that was prepared before: without its rows, or it would have been refused;
+    /// unless that was before this log was followed.
     fn two_phase(&mut self, what: &str) -> Step {
-        if what.starts_with("START") || what.starts_with("BEGIN") {
-            self.group = Group::Inside;
-            return Step::Nothing;
+        let (verb, xid) = what.split_once(' ').unwrap_or((what, ""));
+        let xid = xid.split_whitespace().collect::<String>();
+        match verb {
+            "START" | "BEGIN" => {
+                self.group = Group::Inside;
+                self.xid = Some(xid);
+                Step::Nothing
+            }
+            "END" => Step::Nothing,
+            "COMMIT" if !self.prepared.remove(&xid) => self.end(Step::UnknownXa),
+            _ => {
+                self.prepared.remove(&xid);
+                self.end(Step::Nothing)
+            }
         }
-        if what.starts_with("END") {
-            return Step::Nothing;
-        }
-        self.end(Step::Nothing)
+    }
+}
+
+/// The server answers a missing privilege as if the password were wrong.
+fn refused(error: Error, server: &Server) -> Error {
+    match server_code(&error) {
+        Some(1045 | 1227) => Error::new(
+            ErrorKind::Access,
+            format!("{} may not read the change log", server.account),
+        )
+        .because(error)
+        .fix(format!("Run on the server: {}", server.replica_grant())),
+        _ => error,
     }
 }
 

@@ -82,6 +82,7 @@ impl Reader<'_> {
             .is_some_and(|p| !Arc::ptr_eq(&p.layout, &layout))
         {
             self.send_changes(index).await?;
+            self.tables[index].pending = None; // its builder knows the old layout only
         }
         let run = self.run_at(self.progress.ordinal);
         let options = self.options;
@@ -141,6 +142,9 @@ impl Reader<'_> {
 
     /// Sends a table's waiting changes, and records their keys for its copies.
     pub(super) async fn send_changes(&mut self, index: TableIndex) -> Result<()> {
+        if self.tables[index].pending.as_ref().is_none_or(|pending| pending.runs.is_empty()) {
+            return Ok(());
+        }
         let Some(mut pending) = self.tables[index].pending.take() else {
             return Ok(());
         };
@@ -174,10 +178,11 @@ impl Reader<'_> {
         let batch = ChangeBatch {
             schema: layout.schema.clone(),
             ops,
-            positions: Positions(pending.runs),
+            positions: Positions(std::mem::take(&mut pending.runs)),
             presence: Presence::Possible,
             columns,
         };
+        self.tables[index].pending = Some(pending);
         self.out.rows(&stream, Rows::Arrow(batch)).await
     }
 

@@ -9,6 +9,7 @@ use tributary_model::{
 };
 
 use crate::config::SnapshotMode;
+use crate::cursor::Begin;
 use crate::decode::KeyEncoder;
 use crate::failure::{is_definition_changed, server_code};
 use crate::snapshot::{Batch, Copied, Job, JobId, Low, Piece, segments};
@@ -24,13 +25,13 @@ impl Reader<'_> {
             let Some(index) = self.next_to_copy() else {
                 return Ok(());
             };
-            if matches!(self.tables[index].phase, Phase::Waiting) {
+            if let Phase::Waiting(begin) = self.tables[index].phase {
                 if self.settings.snapshot == SnapshotMode::NoData {
                     self.skip_copy(index).await?;
                     continue;
                 }
                 if self.tables[index].walk().is_some() {
-                    self.begin_walk(index).await?;
+                    self.begin_walk(index, begin).await?;
                 }
             }
             self.start_job(index);
@@ -41,31 +42,32 @@ impl Reader<'_> {
     /// A table with something to copy that no job is at.
     fn next_to_copy(&self) -> Option<TableIndex> {
         let has_work = |phase: &Phase| match phase {
-            Phase::Waiting => true,
+            Phase::Waiting(_) => true,
             Phase::Copying { parts, .. } => parts.iter().any(|part| part.job.is_none()),
-            Phase::CopyingWhole(_) | Phase::Streaming | Phase::Stopped(_) => false,
+            Phase::CopyingWhole(..) | Phase::Streaming | Phase::Stopped(_) => false,
         };
         // What has begun is finished first: fewer tables are half there.
         let begun = self
             .tables
             .iter()
-            .find(|(_, table)| has_work(&table.phase) && !matches!(table.phase, Phase::Waiting));
+            .find(|(_, table)| has_work(&table.phase) && !matches!(table.phase, Phase::Waiting(_)));
         begun
             .or_else(|| self.tables.iter().find(|(_, table)| has_work(&table.phase)))
             .map(|(i, _)| i)
     }
 
-    /// Begins the copy of a table from nothing.
-    async fn begin_walk(&mut self, index: TableIndex) -> Result<()> {
+    /// Begins the copy of a table.
+    async fn begin_walk(&mut self, index: TableIndex, begin: Begin) -> Result<()> {
         let info = self.tables[index].info.clone();
         let pieces = segments(&mut self.conn, &info, self.settings.chunk_rows).await?;
         self.tables[index].rebase();
+        self.make_room(index, begin).await?;
         self.tables[index].phase = Phase::Copying {
             parts: pieces.into_iter().map(Part::from).collect(),
-            changed: false,
+            // Only an emptied table is known not to have a key.
+            changed: begin != Begin::Restart,
         };
-        self.restart(index).await?;
-        self.send_cursor(index).await
+        self.emit_cursor(index).await
     }
 
     /// `snapshot: no_data`: what is there is left out, changes from here on are followed.
@@ -76,17 +78,27 @@ impl Reader<'_> {
         self.send_cursor(index).await
     }
 
-    /// Empties the destination's table: what it holds is of an earlier copy.
-    async fn restart(&mut self, index: TableIndex) -> Result<()> {
+    /// Does with the rows that the destination has what the copy's beginning asks for.
+    async fn make_room(&mut self, index: TableIndex, begin: Begin) -> Result<()> {
         self.send_everything().await?;
         let stream = self.tables[index].stream.clone();
-        let positions = self.copied_positions(0);
+        let positions = self.copied_positions(1);
         self.out
             .phase(&stream, tributary_model::Phase::Snapshot)
             .await?;
-        self.out
-            .truncate(&stream, TruncateKind::Restart, positions)
-            .await
+        match begin {
+            Begin::Kept => Ok(()),
+            Begin::Deleted => {
+                self.out
+                    .truncate(&stream, TruncateKind::Change, positions)
+                    .await
+            }
+            Begin::Restart => {
+                self.out
+                    .truncate(&stream, TruncateKind::Restart, positions)
+                    .await
+            }
+        }
     }
 
     fn start_job(&mut self, index: TableIndex) {
@@ -118,7 +130,13 @@ impl Reader<'_> {
         let id = self.copier.start(job);
         match (&mut table.phase, free) {
             (Phase::Copying { parts, .. }, Some(free)) => parts[free].job = Some(id),
-            (phase, _) => *phase = Phase::CopyingWhole(id),
+            (phase, _) => {
+                let begin = match *phase {
+                    Phase::Waiting(begin) => begin,
+                    _ => Begin::Deleted,
+                };
+                *phase = Phase::CopyingWhole(id, begin);
+            }
         }
         let running = Running {
             table: index,
@@ -149,7 +167,7 @@ impl Reader<'_> {
             };
             running.released = true;
             let (index, disturbed) = (running.table, running.disturbed);
-            if matches!(self.tables[index].phase, Phase::CopyingWhole(_)) {
+            if let Phase::CopyingWhole(_, begin) = self.tables[index].phase {
                 if disturbed {
                     // The view may or may not show that change: open another.
                     self.cancel_jobs(index);
@@ -157,7 +175,13 @@ impl Reader<'_> {
                 }
                 self.progress.exclusive = Some(id);
                 self.tables[index].rebase();
-                self.restart(index).await?;
+                // Rows without a key that stay can't be written again: they would be twice there.
+                let begin = if begin == Begin::Kept {
+                    Begin::Deleted
+                } else {
+                    begin
+                };
+                self.make_room(index, begin).await?;
                 self.copier.release(id);
                 return Ok(());
             }
@@ -197,8 +221,9 @@ impl Reader<'_> {
             without(&batch.rows, &keys, &running.touched)?
         };
         let presence = match table.phase {
-            Phase::Copying { changed: true, .. } => Presence::Possible,
-            _ => Presence::Absent,
+            Phase::Copying { changed: false, .. } => Presence::Absent,
+            // Without a walk by its key a table may have the same row twice.
+            _ => Presence::Possible,
         };
         let (stream, schema) = (table.stream.clone(), table.layout.schema.clone());
         if !batch.rejections.is_empty() {
@@ -242,8 +267,8 @@ impl Reader<'_> {
                 }
                 parts.is_empty()
             }
-            Phase::CopyingWhole(_) => true,
-            Phase::Waiting | Phase::Streaming | Phase::Stopped(_) => false,
+            Phase::CopyingWhole(..) => true,
+            Phase::Waiting(_) | Phase::Streaming | Phase::Stopped(_) => false,
         };
         if !is_complete {
             return Ok(());
@@ -263,7 +288,7 @@ impl Reader<'_> {
         let code = server_code(&error);
         self.progress.jobs.remove(&id);
         if is_definition_changed(&error) || code == Some(UNKNOWN_COLUMN) || code == Some(NO_TABLE) {
-            return self.relayout_and_copy_anew(index).await;
+            return self.relayout_and_copy_anew(index, Begin::Kept).await;
         }
         match error.kind() {
             // Somebody must act for this table; the others need not wait for it.

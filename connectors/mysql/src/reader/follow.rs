@@ -9,7 +9,7 @@ use tributary_model::{
     Error, ErrorKind, Positions, Result, Rows, StreamName, StreamSchema, TruncateKind,
 };
 
-use crate::cursor::TableCursor;
+use crate::cursor::{Begin, TableCursor};
 use crate::ddl::{Context, Statement, Table as Named, classify};
 use crate::default::{DefaultValue, constant_default};
 use crate::discover;
@@ -99,18 +99,28 @@ impl Reader<'_> {
             Statement::CreateTable(create) if create.if_missing && !create.replaces => {
                 self.relayout(index).await
             }
+            // The rows are the same ones with other values.
+            Statement::AlterTable(alter)
+                if !alter.changes.moves_rows
+                    && alter.renamed_to.is_none()
+                    && alter.exchanged_with.is_none()
+                    && !alter.changes.key =>
+            {
+                self.relayout_and_copy_anew(index, Begin::Kept).await
+            }
+            // They may be other rows.
             Statement::AlterTable(_)
             | Statement::CreateTable(_)
             | Statement::DropTables(_)
             | Statement::DropDatabase(_)
             | Statement::RenameTables(_)
-            | Statement::Unknown(_) => self.relayout_and_copy_anew(index).await,
+            | Statement::Unknown(_) => self.relayout_and_copy_anew(index, Begin::Deleted).await,
         }
     }
 
     async fn truncate(&mut self, index: TableIndex) -> Result<()> {
-        if matches!(self.tables[index].phase, Phase::Waiting) {
-            return Ok(());
+        if matches!(self.tables[index].phase, Phase::Waiting(_)) {
+            return self.copy_anew(index, Begin::Deleted).await;
         }
         self.send_changes(index).await?;
         // Copies that go on may show rows from before: their parts begin again where they were.
@@ -133,11 +143,13 @@ impl Reader<'_> {
         let options = self.options;
         let table = &mut self.tables[index];
         table.relayout(info, options)?;
+        let same_key = table.baseline.key == table.layout.schema.key;
         match consequence(&table.baseline, &table.info, &table.layout.schema, &server) {
             Consequence::None => Ok(()),
+            _ if !same_key => self.copy_anew(index, Begin::Deleted).await,
             // A copy that goes on has rows of both layouts: simpler and surer to begin again.
-            _ if table.is_copying() => self.copy_anew(index),
-            Consequence::CopyAnew => self.copy_anew(index),
+            _ if table.is_copying() => self.copy_anew(index, Begin::Kept).await,
+            Consequence::CopyAnew => self.copy_anew(index, Begin::Kept).await,
             Consequence::Extend => {
                 table.rebase();
                 let (stream, batch) = (table.stream.clone(), empty(&table.layout.schema));
@@ -148,22 +160,49 @@ impl Reader<'_> {
     }
 
     /// Takes a table's layout over as it is now and begins its copy again.
-    pub(super) async fn relayout_and_copy_anew(&mut self, index: TableIndex) -> Result<()> {
+    pub(super) async fn relayout_and_copy_anew(
+        &mut self,
+        index: TableIndex,
+        begin: Begin,
+    ) -> Result<()> {
         self.send_changes(index).await?;
         let Some(info) = self.ask_for(index).await? else {
             return self.gone(index).await;
         };
         let options = self.options;
-        self.tables[index].relayout(info, options)?;
-        self.copy_anew(index)
+        let table = &mut self.tables[index];
+        table.relayout(info, options)?;
+        let same_key = table.baseline.key == table.layout.schema.key;
+        let begin = if same_key { begin } else { Begin::Deleted };
+        self.copy_anew(index, begin).await
     }
 
-    fn copy_anew(&mut self, index: TableIndex) -> Result<()> {
+    /// An XA transaction has committed that was prepared before this reading began: its rows, of
+    /// whatever tables, are nowhere in what was read.
+    pub(super) async fn copy_all_anew(&mut self) -> Result<()> {
+        tracing::warn!(
+            "an XA transaction from before this sync has committed; tables are copied anew"
+        );
+        for index in 0..self.tables.len() {
+            if !matches!(self.tables[index].phase, Phase::Stopped(_)) {
+                self.send_changes(index).await?;
+                self.copy_anew(index, Begin::Deleted).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn copy_anew(&mut self, index: TableIndex, begin: Begin) -> Result<()> {
         self.cancel_jobs(index);
         let table = &mut self.tables[index];
-        tracing::info!(stream = %table.stream, "the table's layout changed; it is copied anew");
-        table.phase = Phase::Waiting;
-        Ok(())
+        tracing::info!(stream = %table.stream, "the table is copied anew");
+        table.phase = Phase::Waiting(match table.phase {
+            // Nothing of it is there yet, or what is there has been given up before.
+            Phase::Waiting(before @ (Begin::Restart | Begin::Deleted)) => before,
+            _ => begin,
+        });
+        // The log's cursor moves on: the table's must say what is still to be done.
+        self.send_cursor(index).await
     }
 
     /// The table is not there any more. Its rows stay in the destination; should it come back, it

@@ -29,8 +29,8 @@ pub(crate) struct Low {
 pub(crate) enum Fence {
     /// MySQL with GTIDs: a transaction's GTID counts as executed only after its engine commit.
     Executed,
-    /// MariaDB: the view itself says at which place in the log it stands.
-    Snapshot,
+    /// MariaDB: its status says up to which place of the log all commits are complete.
+    Committed,
     /// MySQL without GTIDs: a table lock is granted only when no transaction on the table is half
     /// way through its commit. It is let go at once. Without the right to lock, the rows themselves
     /// are read under shared locks, a few at a time.
@@ -57,7 +57,7 @@ impl Fence {
     /// The way for this server.
     pub(crate) fn of(server: &Server) -> Self {
         match server.flavor {
-            Flavor::MariaDb => Self::Snapshot,
+            Flavor::MariaDb => Self::Committed,
             Flavor::MySql if server.gtid() => Self::Executed,
             Flavor::MySql => Self::TableLock,
         }
@@ -76,7 +76,10 @@ impl Fence {
                 wait_until_executed(conn, gtids).await?;
                 start(conn, server).await
             }
-            (Self::Snapshot, _) => wait_for_snapshot(conn, low).await,
+            (Self::Committed, _) => {
+                wait_until_committed(conn, low).await?;
+                start(conn, server).await
+            }
             (Self::TableLock | Self::Executed, _) => match lock_and_let_go(conn, table).await {
                 Ok(()) => start(conn, server).await,
                 Err(error) if lacks_right(&error) => Ok(View::Locks),
@@ -103,16 +106,23 @@ async fn wait_until_executed(conn: &mut Conn, gtids: &Gtids) -> Result<()> {
     }
 }
 
-async fn wait_for_snapshot(conn: &mut Conn, low: &Low) -> Result<View> {
+/// Outside of a snapshot, MariaDB's `Binlog_snapshot_*` is the last commit that is complete.
+///
+/// It is asked before the view is opened, not inside: the server keeps the answer in one place for
+/// all sessions, so that with some luck a session gets another's (seen on 10.11). What another got
+/// is a place of complete commits too, just an older one: here it means waiting a little longer,
+/// while inside it could be newer than the view. File and offset may come from two sessions, so
+/// that the answer has to be good twice.
+async fn wait_until_committed(conn: &mut Conn, low: &Low) -> Result<()> {
     let mut step = STEP;
     let mut waited = Duration::ZERO;
-    loop {
-        drop_query(conn, START).await?;
-        let position = snapshot_position(conn).await?;
-        if position >= low.position {
-            return Ok(View::Open(position));
+    let mut agreed = 0;
+    while agreed < 2 {
+        if committed_position(conn).await? >= low.position {
+            agreed += 1;
+            continue;
         }
-        drop_query(conn, "ROLLBACK").await?;
+        agreed = 0;
         if waited >= PATIENCE {
             return Err(stalled());
         }
@@ -120,10 +130,10 @@ async fn wait_for_snapshot(conn: &mut Conn, low: &Low) -> Result<View> {
         waited += step;
         step = (step * 2).min(LONGEST_STEP);
     }
+    Ok(())
 }
 
-/// Where MariaDB's view stands in the log.
-async fn snapshot_position(conn: &mut Conn) -> Result<LogPosition> {
+async fn committed_position(conn: &mut Conn) -> Result<LogPosition> {
     let rows: Vec<Row> = conn
         .query("SHOW STATUS WHERE Variable_name IN ('Binlog_snapshot_file', 'Binlog_snapshot_position')")
         .await
@@ -143,7 +153,7 @@ async fn snapshot_position(conn: &mut Conn) -> Result<LogPosition> {
         (Some(file), Some(offset)) if !file.is_empty() => Ok(LogPosition::new(file, offset)),
         _ => Err(Error::new(
             ErrorKind::Config,
-            "the server does not say where a consistent snapshot stands in its log",
+            "the server does not say where in its log commits are complete",
         )
         .fix("Switch the binary log on (log_bin) and restart the server.")),
     }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use tributary_model::{Error, Result};
 
 use crate::info::TableInfo;
+use crate::layout::Layout;
 
 /// A range of a table's key that is still to be copied.
 ///
@@ -64,9 +65,11 @@ pub(crate) enum KeyStyle {
 
 /// How to hand back the values of a table's key; `None` where the table can't be walked by its
 /// key: it has none, or one whose order as values is not that of its index (ENUM, SET), or whose
-/// values do not compare exactly (FLOAT), or that the protocol does not hand back (BIT).
-pub(crate) fn key_styles(table: &TableInfo) -> Option<Vec<KeyStyle>> {
-    if table.key.is_empty() {
+/// values do not compare exactly (FLOAT), or that the protocol does not hand back (BIT) or hands
+/// back in the column's own charset.
+pub(crate) fn key_styles(table: &TableInfo, layout: &Layout) -> Option<Vec<KeyStyle>> {
+    let is_raw = |index: &usize| layout.columns[*index].kind.fetched_raw();
+    if table.key.is_empty() || layout.key.iter().any(is_raw) {
         return None;
     }
     table

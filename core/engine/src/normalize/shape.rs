@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_array::builder::StringBuilder;
+use arrow_array::cast::AsArray;
+use arrow_array::types::TimestampMicrosecondType;
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions, StringArray, new_null_array};
 use arrow_cast::{CastOptions, cast_with_options};
 use arrow_schema::{DataType as Arrow, Field, Schema, SchemaRef};
@@ -153,6 +155,14 @@ fn fill(slot: &Slot, batch: &ChangeBatch, field: &Field) -> Result<ArrayRef> {
 fn cast(array: &ArrayRef, to: &Arrow) -> Result<ArrayRef> {
     if array.data_type() == to {
         return Ok(array.clone());
+    }
+    if let Arrow::Timestamp(unit, Some(zone)) = to
+        && array.data_type() == &Arrow::Utf8
+    {
+        // Texts are in UTC, as all of ours; the library would look the zone's name up in a table.
+        let plain = cast(array, &Arrow::Timestamp(*unit, None))?;
+        let instants = plain.as_primitive::<TimestampMicrosecondType>().clone();
+        return Ok(Arc::new(instants.with_timezone(zone.clone())));
     }
     let options = CastOptions {
         safe: false,

@@ -76,6 +76,7 @@ impl Table {
     /// Decides about a table.
     pub(crate) fn new(setup: &TableSetup<'_>) -> Result<Self> {
         refuse_hidden_keys(setup)?;
+        refuse_unknown_columns(setup)?;
         let had = setup.existing.unwrap_or_default();
         let targets = had
             .iter()
@@ -306,4 +307,23 @@ fn refuse_hidden_keys(setup: &TableSetup<'_>) -> Result<()> {
         )));
     }
     Ok(())
+}
+
+/// A misspelt `email: hash` would let the address through in clear. A column that the source has
+/// dropped is known from the table.
+fn refuse_unknown_columns(setup: &TableSetup<'_>) -> Result<()> {
+    let existing = setup.existing.unwrap_or_default();
+    let is_known = |name: &str, rule: &ColumnRule| {
+        let kept = rule.rename.as_deref().unwrap_or(name);
+        setup.schema.position(name).is_some() || existing.iter().any(|column| column.name == kept)
+    };
+    let unknown = setup.options.columns.iter().find(|(name, rule)| !is_known(name, rule));
+    let Some((name, _)) = unknown else { return Ok(()) };
+    let columns: Vec<_> =
+        setup.schema.columns.iter().map(|column| column.name.as_str()).take(40).collect();
+    Err(Error::new(
+        ErrorKind::Config,
+        format!("`columns` has a rule for `{name}`, and {} has no such column", setup.stream),
+    )
+    .fix(format!("Correct the name; there are: {}.", columns.join(", "))))
 }

@@ -91,6 +91,14 @@ impl Flavor {
         }
     }
 
+    /// The opposite. MySQL 9.7 numbers transactions globally unless it is told not to.
+    pub(crate) fn position_options(self) -> &'static [&'static str] {
+        match self {
+            Self::MariaDb => &[],
+            Self::MySql => &["--gtid-mode=OFF", "--enforce-gtid-consistency=OFF"],
+        }
+    }
+
     /// A short text that differs between versions, asked of the program once.
     pub(crate) fn version(self) -> &'static str {
         static MARIADB: OnceLock<String> = OnceLock::new();

@@ -247,9 +247,11 @@ impl MySqlServer {
     fn spawn(&mut self) {
         let mut command = self.flavor.command();
         command.args(self.flavor.options());
-        if self.options.gtid {
-            command.args(self.flavor.gtid_options());
-        }
+        command.args(if self.options.gtid {
+            self.flavor.gtid_options()
+        } else {
+            self.flavor.position_options()
+        });
         let log = File::create(self.log_path()).expect("a log file can be made");
         command
             .arg(format!("--datadir={}", self.datadir().display()))
