@@ -20,7 +20,8 @@ fn one(report: &SyncReport) -> String {
         text += &table(&report.streams).render(2);
     }
     for stream in &report.streams {
-        if let Some(error) = &stream.error {
+        // What failed the connection is said once, for all.
+        if let Some(error) = stream.error.as_ref().filter(|_| stream.error != report.error) {
             text += &format!("  {}: {}\n", stream.stream, error.message);
         }
     }
