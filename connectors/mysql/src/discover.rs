@@ -77,7 +77,7 @@ pub(crate) async fn survey(conn: &mut Conn, databases: &[String]) -> Result<Surv
 /// # Errors
 /// Fails where a table has a column of a type that is not known.
 pub(crate) fn catalog(tables: &[TableInfo], options: ValueOptions) -> Result<Catalog> {
-    let streams = tables
+    let mut streams = tables
         .iter()
         .map(|info| {
             let layout = Layout::from_info(info, &[], options)?;
@@ -90,6 +90,8 @@ pub(crate) fn catalog(tables: &[TableInfo], options: ValueOptions) -> Result<Cat
             })
         })
         .collect::<Result<Vec<Stream>>>()?;
+    // The server sorts by a collation of its own.
+    streams.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(Catalog { streams })
 }
 

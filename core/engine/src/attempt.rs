@@ -456,7 +456,10 @@ impl Loading<'_> {
     /// The commit protocol: data, then state, then whoever is told.
     async fn commit(&mut self, ledger: &mut Ledger, progress: &mut Progress) -> Result<()> {
         let Some(Open {
-            load, plan, counts, ..
+            load,
+            plan,
+            mut counts,
+            ..
         }) = self.load.take()
         else {
             return Ok(());
@@ -482,6 +485,11 @@ impl Loading<'_> {
         self.stored = commit.state; // 2. what the next load starts from // G3
         self.has_work = false;
         progress.refresh = false;
+        for (stream, rows) in receipt.rejected {
+            let count = counts.entry(stream).or_default();
+            count.rows_rejected += rows;
+            count.rows_written = count.rows_written.saturating_sub(rows);
+        }
         ledger.book(&counts); // 3. the counters
         let rows = counts.values().map(|count| count.rows_read).sum();
         let took = begun.elapsed();

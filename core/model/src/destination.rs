@@ -195,6 +195,8 @@ pub struct Commit {
 pub struct Receipt {
     /// The fence for the next load.
     pub fence: Fence,
+    /// Rows that the load took as written and then put among the rejected ones.
+    pub rejected: BTreeMap<StreamName, u64>,
 }
 
 /// The columns a table has now, as far as they can be expressed in our types.

@@ -110,7 +110,10 @@ impl Transaction {
             .execute_batch("COMMIT")
             .explain("committing the load")?;
         reach("load.after_commit")?;
-        Ok(Receipt { fence })
+        Ok(Receipt {
+            fence,
+            rejected: self.rejected,
+        })
     }
 
     fn write_rows(&mut self, batch: Batch) -> Result<()> {

@@ -89,6 +89,7 @@ impl Load for MemoryLoad {
         kept.loads.push(record);
         Ok(Receipt {
             fence: kept.fence.clone(),
+            rejected: std::collections::BTreeMap::new(),
         })
     }
 }
