@@ -98,8 +98,15 @@ async fn shows_whole_transactions(flavor: Flavor) {
         if wal.exists() {
             fs::copy(&wal, copy.with_extension("duckdb.wal")).unwrap();
         }
-        duckdb::Connection::open(&copy).unwrap().execute_batch("CHECKPOINT").unwrap();
-        assert_eq!(number(&copy, SUM), 200_000, "half a transaction can be seen after load {turn}");
+        duckdb::Connection::open(&copy)
+            .unwrap()
+            .execute_batch("CHECKPOINT")
+            .unwrap();
+        assert_eq!(
+            number(&copy, SUM),
+            200_000,
+            "half a transaction can be seen after load {turn}"
+        );
     }
     assert!(transfers.stop().await > 100);
     world.sync().await;
@@ -111,11 +118,19 @@ async fn shows_whole_transactions(flavor: Flavor) {
 async fn assert_versions_are_in_order(world: &World) {
     let steps = "SELECT count(*) FROM (SELECT version - lag(version) OVER \
         (PARTITION BY id ORDER BY _tributary_position) AS step FROM bank.versions) WHERE step <> 1";
-    assert_eq!(world.number(steps), 0, "changes are out of order, missing, or there twice");
+    assert_eq!(
+        world.number(steps),
+        0,
+        "changes are out of order, missing, or there twice"
+    );
     // As they arrived, whatever their positions say.
     let back = "SELECT count(*) FROM (SELECT version - lag(version) OVER \
         (PARTITION BY id ORDER BY rowid) AS step FROM bank.versions) WHERE step < 0";
-    assert_eq!(world.number(back), 0, "an older change arrived after a newer one");
+    assert_eq!(
+        world.number(back),
+        0,
+        "an older change arrived after a newer one"
+    );
     for id in 1..=3 {
         let newest = format!("SELECT max(version) FROM bank.versions WHERE id = {id}");
         let source = world.server.value(&newest).await;
@@ -138,8 +153,16 @@ async fn g4_transactions_are_whole_and_in_order_on_mysql() {
 async fn g3_cursors_move_back_only_by_command() {
     let world = bank(Flavor::MariaDb).await;
     world.sync().await;
-    let early = world.program.run(&["state", "export"]).await.exits(0).stdout;
-    world.server.execute("UPDATE bank.checking SET balance = balance + 1").await;
+    let early = world
+        .program
+        .run(&["state", "export"])
+        .await
+        .exits(0)
+        .stdout;
+    world
+        .server
+        .execute("UPDATE bank.checking SET balance = balance + 1")
+        .await;
     world.sync().await;
     let place = "SELECT CAST(\"cursor\"->>'$.offset' AS BIGINT) FROM _tributary.state \
         WHERE stream = '*'";
@@ -149,8 +172,15 @@ async fn g3_cursors_move_back_only_by_command() {
     world.sync().await;
     assert!(world.number(place) >= late);
     world.program.write("early.json", &early);
-    world.program.run(&["state", "import", "early.json"]).await.exits(0);
-    assert!(world.number(place) < late, "importing a state moves the cursor");
+    world
+        .program
+        .run(&["state", "import", "early.json"])
+        .await
+        .exits(0);
+    assert!(
+        world.number(place) < late,
+        "importing a state moves the cursor"
+    );
     world.sync().await;
     assert!(world.number(place) >= late);
     world.assert_equal(&["bank.checking", "bank.savings"]).await;

@@ -17,13 +17,17 @@ impl Disk {
     fn mount(megabytes: u32) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let size = format!("size={megabytes}M");
-        run(Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(dir.path()));
+        run(Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &size, "tmpfs"])
+            .arg(dir.path()));
         Self { dir }
     }
 
     fn grow(&self, megabytes: u32) {
         let size = format!("remount,size={megabytes}M");
-        run(Command::new("mount").args(["-o", &size]).arg(self.dir.path()));
+        run(Command::new("mount")
+            .args(["-o", &size])
+            .arg(self.dir.path()));
     }
 
     fn path(&self) -> &Path {
@@ -33,7 +37,10 @@ impl Disk {
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(self.dir.path()).status();
+        let _ = Command::new("umount")
+            .arg("-l")
+            .arg(self.dir.path())
+            .status();
     }
 }
 
@@ -58,18 +65,34 @@ async fn g1_a_full_disk_leaves_whole_loads() {
         connection: "flush: {rows: 2000}",
         ..Default::default()
     });
-    let yaml = yaml.replace("path: warehouse.duckdb", &format!("path: {}", file.display()));
+    let yaml = yaml.replace(
+        "path: warehouse.duckdb",
+        &format!("path: {}", file.display()),
+    );
     world.program.write("tributary.yaml", &yaml);
     let failed = world.program.run(&["sync"]).await.exits(1);
-    let failed = failed.says("the disk of the DuckDB file is full").says("Free space");
-    assert!(!failed.stderr.contains("this is a mistake in Tributary"), "{failed}");
+    let failed = failed
+        .says("the disk of the DuckDB file is full")
+        .says("Free space");
+    assert!(
+        !failed.stderr.contains("this is a mistake in Tributary"),
+        "{failed}"
+    );
     disk.grow(300);
     let rows = number(&file, "SELECT count(*) FROM d.t");
     let counted = "SELECT coalesce(sum(rows_written), 0) FROM _tributary.loads";
-    assert_eq!(rows, number(&file, counted), "{:?}", ask(&file, "SELECT * FROM _tributary.state"));
+    assert_eq!(
+        rows,
+        number(&file, counted),
+        "{:?}",
+        ask(&file, "SELECT * FROM _tributary.state")
+    );
     world.sync().await;
     compare::assert_equal(&world.server, &file, &["d.t"]).await;
-    world.server.execute("UPDATE d.t SET noise = NULL WHERE id % 7 = 0").await;
+    world
+        .server
+        .execute("UPDATE d.t SET noise = NULL WHERE id % 7 = 0")
+        .await;
     world.sync().await;
     compare::assert_equal(&world.server, &file, &["d.t"]).await;
 }

@@ -19,8 +19,11 @@ const TABLES: &str = "CREATE DATABASE d;
     CREATE TABLE d.b (id INT PRIMARY KEY, v INT);
     INSERT INTO d.a VALUES (1, 1), (2, 2);
     INSERT INTO d.b VALUES (1, 1), (2, 2);";
-const SETUP: Setup<'_> =
-    Setup { port: None, source: "databases: [d], parallelism: 1", connection: "" };
+const SETUP: Setup<'_> = Setup {
+    port: None,
+    source: "databases: [d], parallelism: 1",
+    connection: "",
+};
 /// How long a copy that does not wait for the commit is given to go wrong.
 const TEMPTATION: Duration = Duration::from_secs(3);
 const LIMIT: Duration = Duration::from_secs(60);
@@ -91,7 +94,14 @@ async fn tempt(sync: &mut Running) {
 }
 
 async fn world(flavor: Flavor, gtid: bool) -> World {
-    let world = World::new(flavor, Options { gtid, ..Options::default() }).await;
+    let world = World::new(
+        flavor,
+        Options {
+            gtid,
+            ..Options::default()
+        },
+    )
+    .await;
     world.server.execute(TABLES).await;
     world.configure(SETUP);
     world
@@ -115,10 +125,18 @@ async fn waits_for_a_commit_that_the_log_has_shown(world: &World) {
     let mut locker = world.server.conn().await;
     locker.query_drop("LOCK TABLES d.a WRITE").await.unwrap();
     let mut sync = world.program.start(&["sync"]);
-    until(&world.server, "user = 'reader' AND state LIKE '%metadata lock%'").await;
+    until(
+        &world.server,
+        "user = 'reader' AND state LIKE '%metadata lock%'",
+    )
+    .await;
     let stalled = Stalled::commit(&world.server, "INSERT INTO d.b VALUES (99, 99)").await;
     // The reader's connection has it once the server has nothing more to send.
-    until(&world.server, "command LIKE 'Binlog Dump%' AND state LIKE '%sent all%'").await;
+    until(
+        &world.server,
+        "command LIKE 'Binlog Dump%' AND state LIKE '%sent all%'",
+    )
+    .await;
     locker.query_drop("UNLOCK TABLES").await.unwrap();
     tempt(&mut sync).await;
     stalled.release().await;

@@ -173,7 +173,11 @@ impl Slaughter<'_> {
                 self.hits.note(&state.unwrap_or_default());
             }
         }
-        assert!(killed == kills, "only {killed} of {} runs of {args:?} were killed", kills * 6);
+        assert!(
+            killed == kills,
+            "only {killed} of {} runs of {args:?} were killed",
+            kills * 6
+        );
     }
 }
 
@@ -243,7 +247,11 @@ fn configure(world: &World, pieces: Pieces) {
         Pieces::Small => ("databases: [shop], chunk_rows: 250", small.as_str()),
         Pieces::Usual => ("databases: [shop]", STREAMS),
     };
-    world.configure(Setup { source, connection, ..Setup::default() });
+    world.configure(Setup {
+        source,
+        connection,
+        ..Setup::default()
+    });
 }
 
 impl Slaughter<'_> {
@@ -254,7 +262,10 @@ impl Slaughter<'_> {
         self.kill(anew, &["sync", "--full-refresh"]).await;
         self.kill(kills - anew, &["sync"]).await;
         let tally = writer.stop().await;
-        assert!(tally.committed > 50, "the source was hardly written to: {tally:?}");
+        assert!(
+            tally.committed > 50,
+            "the source was hardly written to: {tally:?}"
+        );
         configure(self.world, Pieces::Usual);
         self.world.sync().await;
         assert!(self.world.assert_equal(&MERGED).await > 500);
@@ -264,7 +275,10 @@ impl Slaughter<'_> {
 }
 
 async fn survives(flavor: Flavor, gtid: bool, shop: Shop, kills: usize) {
-    let options = Options { gtid, ..Options::default() };
+    let options = Options {
+        gtid,
+        ..Options::default()
+    };
     let world = World::shop(flavor, options, shop).await;
     let mut slaughter = Slaughter {
         world: &world,
@@ -278,16 +292,28 @@ async fn survives(flavor: Flavor, gtid: bool, shop: Shop, kills: usize) {
     slaughter.round(shop, 8, 0, kills / 3).await;
     slaughter.round(shop, 9, 2, kills - kills / 3 * 2).await;
     let hits = slaughter.hits;
-    assert!(hits.of("snapshot") >= kills / 6 && hits.of("log") >= kills / 6, "{hits:?}");
+    assert!(
+        hits.of("snapshot") >= kills / 6 && hits.of("log") >= kills / 6,
+        "{hits:?}"
+    );
     let before = world.loads();
     world.sync().await;
-    assert_eq!(world.loads(), before, "a sync with nothing new has loaded something");
+    assert_eq!(
+        world.loads(),
+        before,
+        "a sync with nothing new has loaded something"
+    );
 }
 
 /// G7, and with it G1, G2 and G3.
 #[tokio::test(flavor = "multi_thread")]
 async fn g7_killed_at_any_moment_on_mariadb() {
-    let shop = Shop { customers: 1_500, products: 200, orders: 2_500, seed: 1 };
+    let shop = Shop {
+        customers: 1_500,
+        products: 200,
+        orders: 2_500,
+        seed: 1,
+    };
     survives(Flavor::MariaDb, false, shop, 60).await;
 }
 

@@ -35,7 +35,9 @@ fn assert_modest(mebibytes: u64, what: &str) {
 #[tokio::test]
 async fn g6_a_large_table_takes_bounded_memory() {
     let texts: Vec<_> = (0..20).map(|n| format!("t{n} VARCHAR(200)")).collect();
-    let values: Vec<_> = (0..20).map(|n| format!("REPEAT(MD5(seq + {n}), 4)")).collect();
+    let values: Vec<_> = (0..20)
+        .map(|n| format!("REPEAT(MD5(seq + {n}), 4)"))
+        .collect();
     let sql = format!(
         "CREATE DATABASE d; CREATE TABLE d.wide (id INT PRIMARY KEY, {}, long_text MEDIUMTEXT);
          INSERT INTO d.wide SELECT seq, {}, REPEAT('x', 2000) FROM d.seq_1_to_40000",
@@ -43,14 +45,21 @@ async fn g6_a_large_table_takes_bounded_memory() {
         values.join(", ")
     );
     let world = World::with(Flavor::MariaDb, &sql).await;
-    world.configure(Setup { source: "databases: [d], parallelism: 4", ..Setup::default() });
+    world.configure(Setup {
+        source: "databases: [d], parallelism: 4",
+        ..Setup::default()
+    });
     let (_, most) = peak(&world).await;
     assert_eq!(world.number("SELECT count(*) FROM d.wide"), 40_000);
     assert_modest(most, "the first copy of 180 MB");
-    world.server.execute("UPDATE d.wide SET t3 = REVERSE(t3)").await;
+    world
+        .server
+        .execute("UPDATE d.wide SET t3 = REVERSE(t3)")
+        .await;
     let (_, most) = peak(&world).await;
     assert_modest(most, "a change of every row");
-    let sum = "SELECT count(*) FROM d.wide WHERE t3 = reverse(repeat(md5(CAST(id + 3 AS VARCHAR)), 4))";
+    let sum =
+        "SELECT count(*) FROM d.wide WHERE t3 = reverse(repeat(md5(CAST(id + 3 AS VARCHAR)), 4))";
     assert_eq!(world.number(sum), 40_000);
 }
 
@@ -59,7 +68,10 @@ async fn g6_a_large_transaction_takes_bounded_memory() {
     let sql = "CREATE DATABASE d;
         CREATE TABLE d.t (id INT PRIMARY KEY, a VARCHAR(100), b DECIMAL(18,4), c DATETIME)";
     let world = World::with(Flavor::MariaDb, sql).await;
-    world.configure(Setup { source: "databases: [d]", ..Setup::default() });
+    world.configure(Setup {
+        source: "databases: [d]",
+        ..Setup::default()
+    });
     world.sync().await;
     let loads = world.loads();
     let insert = "INSERT INTO d.t SELECT seq, REPEAT(MD5(seq), 3), seq / 7, '2024-01-01' \
@@ -76,13 +88,21 @@ async fn g6_a_large_transaction_takes_bounded_memory() {
 async fn g6_a_large_row_arrives() {
     let sql = "CREATE DATABASE d; CREATE TABLE d.t (id INT PRIMARY KEY, big LONGBLOB)";
     let world = World::with(Flavor::MariaDb, sql).await;
-    world.configure(Setup { source: "databases: [d]", ..Setup::default() });
-    world.server.execute("SET GLOBAL max_allowed_packet = 67108864").await;
-    let insert = |id: u32| format!("INSERT INTO d.t VALUES ({id}, REPEAT(UNHEX('00ff10'), 8000000))");
+    world.configure(Setup {
+        source: "databases: [d]",
+        ..Setup::default()
+    });
+    world
+        .server
+        .execute("SET GLOBAL max_allowed_packet = 67108864")
+        .await;
+    let insert =
+        |id: u32| format!("INSERT INTO d.t VALUES ({id}, REPEAT(UNHEX('00ff10'), 8000000))");
     world.server.execute(&insert(1)).await;
     world.sync().await;
     world.server.execute(&insert(2)).await;
     world.sync().await;
-    let same = "SELECT count(DISTINCT big) * 100 + count(*) FROM d.t WHERE octet_length(big) = 24000000";
+    let same =
+        "SELECT count(DISTINCT big) * 100 + count(*) FROM d.t WHERE octet_length(big) = 24000000";
     assert_eq!(world.number(same), 102);
 }

@@ -9,7 +9,15 @@ use tributary_testkit::shop::{Shop, TABLES};
 use crate::world::{Setup, World};
 
 async fn world(flavor: Flavor) -> (World, Proxy) {
-    let world = World::shop(flavor, Options { gtid: true, ..Options::default() }, Shop::SMALL).await;
+    let world = World::shop(
+        flavor,
+        Options {
+            gtid: true,
+            ..Options::default()
+        },
+        Shop::SMALL,
+    )
+    .await;
     let proxy = Proxy::start(world.server.port()).await;
     configure(&world, &proxy);
     (world, proxy)
@@ -24,7 +32,11 @@ fn configure(world: &World, proxy: &Proxy) {
 }
 
 fn cut(after: u64) -> Fault {
-    Fault::Cut { direction: Direction::ToClient, after, times: Times::Once }
+    Fault::Cut {
+        direction: Direction::ToClient,
+        after,
+        times: Times::Once,
+    }
 }
 
 /// Changes for the log to have: a few hundred kilobytes of them.
@@ -46,7 +58,11 @@ async fn survives_cuts(flavor: Flavor) {
         proxy.set(cut(after));
         let args = ["sync", "--full-refresh"];
         world.program.run(&args).await.exits(0).says("trying again");
-        assert_eq!(proxy.fault(), Fault::None, "the connection was never cut after {after}");
+        assert_eq!(
+            proxy.fault(),
+            Fault::None,
+            "the connection was never cut after {after}"
+        );
         world.assert_equal(&TABLES).await;
         // And the log, likewise.
         change(&world, round).await;
@@ -105,7 +121,10 @@ async fn g6_attempts_are_bounded() {
     let before = proxy.connections();
     let failed = world.program.run(&["sync"]).await.exits(1);
     let attempts = proxy.connections() - before;
-    assert!((2..=30).contains(&attempts), "{attempts} connections\n{failed}");
+    assert!(
+        (2..=30).contains(&attempts),
+        "{attempts} connections\n{failed}"
+    );
     assert_eq!(world.loads(), loads);
     proxy.set(Fault::None);
     world.sync().await;

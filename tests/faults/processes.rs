@@ -9,8 +9,11 @@ use tributary_testkit::shop::{Shop, TABLES};
 
 use crate::world::{Setup, World};
 
-const SETUP: Setup<'_> =
-    Setup { port: None, source: "databases: [shop], chunk_rows: 200", connection: "flush: {rows: 200}" };
+const SETUP: Setup<'_> = Setup {
+    port: None,
+    source: "databases: [shop], chunk_rows: 200",
+    connection: "flush: {rows: 200}",
+};
 
 /// Waits until the program holds its file.
 async fn holds_a_file(running: &mut Running) {
@@ -18,11 +21,18 @@ async fn holds_a_file(running: &mut Running) {
     let pid = running.pid().to_string();
     loop {
         let locks = fs::read_to_string("/proc/locks").unwrap();
-        if locks.lines().any(|line| line.split_whitespace().nth(4) == Some(&pid)) {
+        if locks
+            .lines()
+            .any(|line| line.split_whitespace().nth(4) == Some(&pid))
+        {
             return;
         }
         let waits = running.is_running() && began.elapsed() < Duration::from_secs(60);
-        assert!(waits, "the program never locked its file\n{}", running.stderr());
+        assert!(
+            waits,
+            "the program never locked its file\n{}",
+            running.stderr()
+        );
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
@@ -37,7 +47,12 @@ async fn g7_a_second_process_is_refused_and_breaks_nothing() {
     first.freeze();
     let second = world.program.run(&["sync"]).await.exits(1);
     let second = second.says("the DuckDB file is held by another process");
-    assert!(second.says("End that process or wait").stderr.contains(&first.pid().to_string()));
+    assert!(
+        second
+            .says("End that process or wait")
+            .stderr
+            .contains(&first.pid().to_string())
+    );
     first.thaw();
     first.wait().await.exits(0);
     world.assert_equal(&TABLES).await;

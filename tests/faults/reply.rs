@@ -20,7 +20,13 @@ const POSITIONS: &str = "SELECT count(DISTINCT (id, _tributary_position)) FROM d
 async fn json(world: &World, failpoints: &str) -> serde_json::Value {
     let env = [("FAILPOINTS", failpoints)];
     let args = ["sync", "--output", "json"];
-    world.program.start_with(&env, &args).wait().await.exits(0).json()
+    world
+        .program
+        .start_with(&env, &args)
+        .wait()
+        .await
+        .exits(0)
+        .json()
 }
 
 #[tokio::test]
@@ -36,13 +42,31 @@ async fn g2_a_lost_commit_reply_is_settled_by_the_state() {
         let stream = &report["connections"][0]["streams"][0];
         assert_eq!(stream["records_read"], 1000, "{failpoints}: {report:#}");
         assert_eq!(stream["records_written"], 1000, "{failpoints}: {report:#}");
-        assert_eq!(report["connections"][0]["loads"], world.loads(), "{failpoints}");
-        assert_eq!((world.number(ROWS), world.number(POSITIONS)), (1000, 1000), "{failpoints}");
+        assert_eq!(
+            report["connections"][0]["loads"],
+            world.loads(),
+            "{failpoints}"
+        );
+        assert_eq!(
+            (world.number(ROWS), world.number(POSITIONS)),
+            (1000, 1000),
+            "{failpoints}"
+        );
 
-        world.server.execute("UPDATE d.t SET v = v + 1 WHERE id <= 300").await;
+        world
+            .server
+            .execute("UPDATE d.t SET v = v + 1 WHERE id <= 300")
+            .await;
         let report = json(&world, failpoints).await;
-        assert_eq!(report["connections"][0]["streams"][0]["records_written"], 300);
-        assert_eq!((world.number(ROWS), world.number(POSITIONS)), (1300, 1300), "{failpoints}");
+        assert_eq!(
+            report["connections"][0]["streams"][0]["records_written"],
+            300
+        );
+        assert_eq!(
+            (world.number(ROWS), world.number(POSITIONS)),
+            (1300, 1300),
+            "{failpoints}"
+        );
     }
 }
 
@@ -66,7 +90,14 @@ async fn g1_a_failed_load_leaves_no_row_and_no_cursor() {
         assert_eq!(world.number(cursors), 0, "{failed}");
         let tables = "SELECT count(*) FROM duckdb_tables() WHERE schema_name = 'd'";
         assert_eq!(world.number(tables), 0, "{failed}");
-        world.sync_with(&format!("{step}=2*off->1*return(error)")).await.exits(0);
-        assert_eq!((world.number(ROWS), world.number(POSITIONS)), (1000, 1000), "{step}");
+        world
+            .sync_with(&format!("{step}=2*off->1*return(error)"))
+            .await
+            .exits(0);
+        assert_eq!(
+            (world.number(ROWS), world.number(POSITIONS)),
+            (1000, 1000),
+            "{step}"
+        );
     }
 }

@@ -21,7 +21,9 @@ fn assert_not_in_files(program: &Program, secret: &str) {
         let path = entry.unwrap().path();
         let found = path.is_file() && {
             let bytes = fs::read(&path).unwrap();
-            bytes.windows(secret.len()).any(|window| window == secret.as_bytes())
+            bytes
+                .windows(secret.len())
+                .any(|window| window == secret.as_bytes())
         };
         assert!(!found, "a secret is in {}", path.display());
     }
@@ -39,7 +41,13 @@ async fn g8_the_password_is_found_nowhere() {
         &["discover", "shop", "--output", "json"],
         &["status", "--output", "json"],
         &["state", "export"],
-        &["query", "warehouse", "SELECT * FROM _tributary.loads", "--output", "json"],
+        &[
+            "query",
+            "warehouse",
+            "SELECT * FROM _tributary.loads",
+            "--output",
+            "json",
+        ],
         &["validate", "--output", "json"],
     ];
     for args in checks {
@@ -65,11 +73,24 @@ async fn g8_errors_do_not_tell_the_password() {
     ] {
         let refused = world.program.start_with(&wrong, args).wait().await.exits(1);
         assert_silent(&refused, secret);
-        assert_silent(&refused.says("the server refused the user or its password"), "canary");
+        assert_silent(
+            &refused.says("the server refused the user or its password"),
+            "canary",
+        );
     }
-    world.configure(Setup { port: Some(1), ..Setup::default() });
-    let away = world.program.start_with(&wrong, &["sync", "--log-level", "trace"]).wait().await;
-    assert_silent(&away.exits(1).says("nothing listens at this address"), secret);
+    world.configure(Setup {
+        port: Some(1),
+        ..Setup::default()
+    });
+    let away = world
+        .program
+        .start_with(&wrong, &["sync", "--log-level", "trace"])
+        .wait()
+        .await;
+    assert_silent(
+        &away.exits(1).says("nothing listens at this address"),
+        secret,
+    );
     assert_not_in_files(&world.program, secret);
 }
 
@@ -98,13 +119,23 @@ async fn g8_an_address_with_a_password_is_not_repeated() {
         address.replace("127.0.0.1:", "127.0.0.1:x"),
         format!("{address}?no_such_option=1"),
     ] {
-        let refused = world.program.start_with(&[("ADDRESS", &wrong)], &["sync"]).wait().await;
+        let refused = world
+            .program
+            .start_with(&[("ADDRESS", &wrong)], &["sync"])
+            .wait()
+            .await;
         assert_ne!(refused.code(), Some(0), "{refused}");
         assert_silent(&refused, &secret);
     }
     assert_not_in_files(&world.program, &secret);
 
-    let init = ["init", &address, "duckdb:w2.duckdb", "--output", "made.yaml"];
+    let init = [
+        "init",
+        &address,
+        "duckdb:w2.duckdb",
+        "--output",
+        "made.yaml",
+    ];
     assert_silent(&world.program.run(&init).await.exits(0), &secret);
     assert_not_in_files(&world.program, &secret);
 }

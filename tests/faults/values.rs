@@ -18,14 +18,35 @@ const KINDS: &[Kind] = &[
     ("u24", "MEDIUMINT UNSIGNED", &["16777215", "8388608", "0"]),
     ("i32", "INT", &["-2147483648", "2147483647", "-1", "NULL"]),
     ("u32", "INT UNSIGNED", &["4294967295", "2147483648", "0"]),
-    ("i64", "BIGINT", &["-9223372036854775808", "9223372036854775807", "-1", "NULL"]),
-    ("u64", "BIGINT UNSIGNED", &["18446744073709551615", "9223372036854775808", "0"]),
-    ("money", "DECIMAL(10,2)", &["-99999999.99", "99999999.99", "0", "-0.01", "NULL"]),
-    ("whole", "DECIMAL(18,0)", &["-999999999999999999", "999999999999999999", "0"]),
+    (
+        "i64",
+        "BIGINT",
+        &["-9223372036854775808", "9223372036854775807", "-1", "NULL"],
+    ),
+    (
+        "u64",
+        "BIGINT UNSIGNED",
+        &["18446744073709551615", "9223372036854775808", "0"],
+    ),
+    (
+        "money",
+        "DECIMAL(10,2)",
+        &["-99999999.99", "99999999.99", "0", "-0.01", "NULL"],
+    ),
+    (
+        "whole",
+        "DECIMAL(18,0)",
+        &["-999999999999999999", "999999999999999999", "0"],
+    ),
     (
         "long_decimal",
         "DECIMAL(38,10)",
-        &["-9999999999999999999999999999.9999999999", "0.0000000001", "-1.5", "NULL"],
+        &[
+            "-9999999999999999999999999999.9999999999",
+            "0.0000000001",
+            "-1.5",
+            "NULL",
+        ],
     ),
     (
         "longest_decimal",
@@ -36,55 +57,163 @@ const KINDS: &[Kind] = &[
             "NULL",
         ],
     ),
-    ("f", "FLOAT", &["3.402823e38", "-1.5", "1.17549e-38", "0.1", "0", "NULL"]),
-    ("d", "DOUBLE", &["1.7976931348623157e308", "-2.2250738585072014e-308", "0.1", "1e15", "0"]),
+    (
+        "f",
+        "FLOAT",
+        &["3.402823e38", "-1.5", "1.17549e-38", "0.1", "0", "NULL"],
+    ),
+    (
+        "d",
+        "DOUBLE",
+        &[
+            "1.7976931348623157e308",
+            "-2.2250738585072014e-308",
+            "0.1",
+            "1e15",
+            "0",
+        ],
+    ),
     (
         "day",
         "DATE",
-        &["'1000-01-01'", "'9999-12-31'", "'2024-02-29'", "'0000-00-00'", "'2024-00-15'", "NULL"],
+        &[
+            "'1000-01-01'",
+            "'9999-12-31'",
+            "'2024-02-29'",
+            "'0000-00-00'",
+            "'2024-00-15'",
+            "NULL",
+        ],
     ),
-    ("t", "TIME", &["'-838:59:59'", "'838:59:59'", "'00:00:00'", "'-00:00:01'", "NULL"]),
+    (
+        "t",
+        "TIME",
+        &[
+            "'-838:59:59'",
+            "'838:59:59'",
+            "'00:00:00'",
+            "'-00:00:01'",
+            "NULL",
+        ],
+    ),
     (
         "t6",
         "TIME(6)",
-        &["'-838:59:58.999999'", "'-00:00:00.000001'", "'12:34:56.789012'", "'-01:00:00.500001'"],
+        &[
+            "'-838:59:58.999999'",
+            "'-00:00:00.000001'",
+            "'12:34:56.789012'",
+            "'-01:00:00.500001'",
+        ],
     ),
     (
         "moment",
         "DATETIME",
-        &["'1000-01-01 00:00:00'", "'9999-12-31 23:59:59'", "'0000-00-00 00:00:00'", "NULL"],
+        &[
+            "'1000-01-01 00:00:00'",
+            "'9999-12-31 23:59:59'",
+            "'0000-00-00 00:00:00'",
+            "NULL",
+        ],
     ),
     (
         "moment6",
         "DATETIME(6)",
-        &["'9999-12-31 23:59:59.999999'", "'1969-12-31 23:59:59.000001'", "'2024-02-29 12:00:00'"],
+        &[
+            "'9999-12-31 23:59:59.999999'",
+            "'1969-12-31 23:59:59.000001'",
+            "'2024-02-29 12:00:00'",
+        ],
     ),
-    ("moment3", "DATETIME(3)", &["'1970-01-01 00:00:00.001'", "'2024-12-31 23:59:59.999'"]),
+    (
+        "moment3",
+        "DATETIME(3)",
+        &["'1970-01-01 00:00:00.001'", "'2024-12-31 23:59:59.999'"],
+    ),
     (
         "instant",
         "TIMESTAMP NULL",
-        &["'1970-01-01 00:00:01'", "'2038-01-19 03:14:07'", "'0000-00-00 00:00:00'", "NULL"],
+        &[
+            "'1970-01-01 00:00:01'",
+            "'2038-01-19 03:14:07'",
+            "'0000-00-00 00:00:00'",
+            "NULL",
+        ],
     ),
     (
         "instant6",
         "TIMESTAMP(6) NULL",
-        &["'1970-01-01 00:00:01.000001'", "'2038-01-19 03:14:07.999999'", "NULL"],
+        &[
+            "'1970-01-01 00:00:01.000001'",
+            "'2038-01-19 03:14:07.999999'",
+            "NULL",
+        ],
     ),
     ("y", "YEAR", &["1901", "2155", "0000", "NULL"]),
     ("bit1", "BIT(1)", &["b'0'", "b'1'", "NULL"]),
-    ("bit10", "BIT(10)", &["b'1000000001'", "b'0'", "b'1111111111'"]),
-    ("bit64", "BIT(64)", &["x'FFFFFFFFFFFFFFFF'", "x'8000000000000001'", "b'0'"]),
-    ("kind", "ENUM('a','b','','ä,ö')", &["'a'", "'ä,ö'", "''", "'no such'", "NULL"]),
-    ("many", "SET('x','y','ü')", &["''", "'x'", "'x,ü'", "'x,y,ü'", "NULL"]),
+    (
+        "bit10",
+        "BIT(10)",
+        &["b'1000000001'", "b'0'", "b'1111111111'"],
+    ),
+    (
+        "bit64",
+        "BIT(64)",
+        &["x'FFFFFFFFFFFFFFFF'", "x'8000000000000001'", "b'0'"],
+    ),
+    (
+        "kind",
+        "ENUM('a','b','','ä,ö')",
+        &["'a'", "'ä,ö'", "''", "'no such'", "NULL"],
+    ),
+    (
+        "many",
+        "SET('x','y','ü')",
+        &["''", "'x'", "'x,ü'", "'x,y,ü'", "NULL"],
+    ),
     ("c", "CHAR(5)", &["'a'", "'a  '", "''", "'ünïcö'", "NULL"]),
-    ("v", "VARCHAR(300)", &["''", "'ünï ☕ 𝄞'", "'a  '", "REPEAT('é', 300)", "'O''Neill \\\\ \"x\"'"]),
-    ("latin", "VARCHAR(50) CHARACTER SET latin1", &["'é€ÿ'", "''", "'plain'", "NULL"]),
-    ("wide", "VARCHAR(50) CHARACTER SET utf16", &["'ünï 𝄞'", "''", "NULL"]),
-    ("padded", "BINARY(5)", &["x'00'", "x'0102030405'", "''", "x'2020'", "NULL"]),
-    ("raw", "VARBINARY(300)", &["''", "x'00ff00'", "REPEAT(x'fe', 300)", "NULL"]),
+    (
+        "v",
+        "VARCHAR(300)",
+        &[
+            "''",
+            "'ünï ☕ 𝄞'",
+            "'a  '",
+            "REPEAT('é', 300)",
+            "'O''Neill \\\\ \"x\"'",
+        ],
+    ),
+    (
+        "latin",
+        "VARCHAR(50) CHARACTER SET latin1",
+        &["'é€ÿ'", "''", "'plain'", "NULL"],
+    ),
+    (
+        "wide",
+        "VARCHAR(50) CHARACTER SET utf16",
+        &["'ünï 𝄞'", "''", "NULL"],
+    ),
+    (
+        "padded",
+        "BINARY(5)",
+        &["x'00'", "x'0102030405'", "''", "x'2020'", "NULL"],
+    ),
+    (
+        "raw",
+        "VARBINARY(300)",
+        &["''", "x'00ff00'", "REPEAT(x'fe', 300)", "NULL"],
+    ),
     ("short_text", "TINYTEXT", &["''", "'x'", "'naïve'"]),
-    ("text", "TEXT", &["''", "REPEAT('long ☕ ', 5000)", "'a\\nb\\tc'", "NULL"]),
-    ("long_text", "LONGTEXT", &["REPEAT('y', 100000)", "''", "NULL"]),
+    (
+        "text",
+        "TEXT",
+        &["''", "REPEAT('long ☕ ', 5000)", "'a\\nb\\tc'", "NULL"],
+    ),
+    (
+        "long_text",
+        "LONGTEXT",
+        &["REPEAT('y', 100000)", "''", "NULL"],
+    ),
     ("short_blob", "TINYBLOB", &["''", "x'00'"]),
     ("blob_", "BLOB", &["REPEAT(x'00ff10', 20000)", "''", "NULL"]),
     ("long_blob", "LONGBLOB", &["x'deadbeef'", "''", "NULL"]),
@@ -112,7 +241,10 @@ fn table() -> String {
         .iter()
         .map(|(name, kind, _)| format!("{name} {kind}"))
         .collect();
-    format!("CREATE TABLE d.t (id INT PRIMARY KEY, {})", columns.join(", "))
+    format!(
+        "CREATE TABLE d.t (id INT PRIMARY KEY, {})",
+        columns.join(", ")
+    )
 }
 
 fn insert(from: usize) -> String {
@@ -133,10 +265,19 @@ fn insert(from: usize) -> String {
 
 async fn arrives_unchanged(flavor: Flavor) {
     let world = World::new(flavor, Options::default()).await;
-    world.server.execute("CREATE DATABASE d CHARACTER SET utf8mb4").await;
-    world.server.execute(&format!("SET sql_mode = ''; {}", table())).await;
+    world
+        .server
+        .execute("CREATE DATABASE d CHARACTER SET utf8mb4")
+        .await;
+    world
+        .server
+        .execute(&format!("SET sql_mode = ''; {}", table()))
+        .await;
     world.server.execute(&insert(0)).await;
-    world.configure(Setup { source: "databases: [d]", ..Setup::default() });
+    world.configure(Setup {
+        source: "databases: [d]",
+        ..Setup::default()
+    });
     world.sync().await;
     world.server.execute(&insert(BEHIND)).await;
     // Changed there and back: the same again, by another way.
@@ -156,7 +297,11 @@ async fn arrives_unchanged(flavor: Flavor) {
             "SELECT a.id, a.{name} AS copied, b.{name} AS logged FROM d.t a JOIN d.t b \
              ON b.id = a.id + {BEHIND} WHERE a.{name} IS DISTINCT FROM b.{name}"
         );
-        assert_eq!(world.ask(&differing), Vec::<Vec<_>>::new(), "{flavor:?}: {name}");
+        assert_eq!(
+            world.ask(&differing),
+            Vec::<Vec<_>>::new(),
+            "{flavor:?}: {name}"
+        );
     }
     let rejected = "SELECT count(*) FROM _tributary.rejected";
     assert_eq!(world.number(rejected), 0);
@@ -191,7 +336,8 @@ async fn g5_a_type_that_changes_keeps_all_values() {
     match outcome.code() {
         // Followed: then the text is there, under the column's name or beside it.
         Some(0) => {
-            let found = world.ask("SELECT CAST(COLUMNS(c -> c LIKE 'n%') AS VARCHAR) FROM d.t WHERE id = 3");
+            let found = world
+                .ask("SELECT CAST(COLUMNS(c -> c LIKE 'n%') AS VARCHAR) FROM d.t WHERE id = 3");
             assert!(found[0].contains(&Some("three".to_owned())), "{found:?}");
         }
         // Refused: then aloud, and nothing of it is there.

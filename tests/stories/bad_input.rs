@@ -20,58 +20,121 @@ async fn a_wrong_password_is_refused() {
     let wrong = [("SHOP_PASSWORD", "wrong")];
     for args in [&["sync"][..], &["check"], &["discover", "shop"]] {
         let refused = world.program.start_with(&wrong, args).wait().await.exits(1);
-        refused.says("the server refused the user or its password").says("Check `user` and `password`");
+        refused
+            .says("the server refused the user or its password")
+            .says("Check `user` and `password`");
     }
 }
 
 #[tokio::test]
 async fn a_host_that_is_not_there_is_named() {
     let world = shop().await;
-    world.configure(Setup { port: Some(1), ..Setup::default() });
-    world.program.run(&["sync"]).await.exits(1).says("nothing listens at this address").says("`port`");
-    let yaml = world.yaml(Setup::default()).replace("127.0.0.1", "no-such-host.invalid");
+    world.configure(Setup {
+        port: Some(1),
+        ..Setup::default()
+    });
+    world
+        .program
+        .run(&["sync"])
+        .await
+        .exits(1)
+        .says("nothing listens at this address")
+        .says("`port`");
+    let yaml = world
+        .yaml(Setup::default())
+        .replace("127.0.0.1", "no-such-host.invalid");
     world.program.write("tributary.yaml", &yaml);
-    world.program.run(&["sync"]).await.exits(1).says("can't be resolved").says("Check `host`");
+    world
+        .program
+        .run(&["sync"])
+        .await
+        .exits(1)
+        .says("can't be resolved")
+        .says("Check `host`");
 }
 
 #[tokio::test]
 async fn all_mistakes_of_a_configuration_are_told_at_once() {
     let world = shop().await;
     let yaml = world
-        .yaml(Setup { source: "chunk_row: 5", connection: "selcet: [a], flush: {row: 1}", port: None })
+        .yaml(Setup {
+            source: "chunk_row: 5",
+            connection: "selcet: [a], flush: {row: 1}",
+            port: None,
+        })
         .replace("destination: warehouse", "destination: warehose");
     world.program.write("tributary.yaml", &yaml);
     for args in [&["validate"][..], &["sync"], &["check"]] {
         let refused = world.program.run(args).await.exits(2);
-        let refused = refused.says("chunk_row").says("chunk_rows").says("selcet").says("select");
-        refused.says("did you mean `warehouse`").says("tributary.yaml:").says("row");
+        let refused = refused
+            .says("chunk_row")
+            .says("chunk_rows")
+            .says("selcet")
+            .says("select");
+        refused
+            .says("did you mean `warehouse`")
+            .says("tributary.yaml:")
+            .says("row");
     }
-    let unset = world.yaml(Setup::default()).replace("SHOP_PASSWORD", "NO_SUCH_VARIABLE");
+    let unset = world
+        .yaml(Setup::default())
+        .replace("SHOP_PASSWORD", "NO_SUCH_VARIABLE");
     world.program.write("tributary.yaml", &unset);
-    world.program.run(&["sync"]).await.exits(2).says("NO_SUCH_VARIABLE");
+    world
+        .program
+        .run(&["sync"])
+        .await
+        .exits(2)
+        .says("NO_SUCH_VARIABLE");
     fs::remove_file(world.program.path("tributary.yaml")).unwrap();
-    world.program.run(&["sync"]).await.exits(2).says("tributary.yaml");
+    world
+        .program
+        .run(&["sync"])
+        .await
+        .exits(2)
+        .says("tributary.yaml");
     assert!(!world.file().exists());
 }
 
 #[tokio::test]
 async fn a_file_that_cannot_be_written_is_refused() {
     let world = shop().await;
-    let with = |path: &str| world.yaml(Setup::default()).replace("warehouse.duckdb", path);
-    world.program.write("tributary.yaml", &with("no/such/folder/w.duckdb"));
+    let with = |path: &str| {
+        world
+            .yaml(Setup::default())
+            .replace("warehouse.duckdb", path)
+    };
+    world
+        .program
+        .write("tributary.yaml", &with("no/such/folder/w.duckdb"));
     let refused = world.program.run(&["sync"]).await;
     assert!(matches!(refused.code(), Some(1 | 2)), "{refused}");
-    refused.says("the directory of the DuckDB file does not exist").says("mkdir -p");
+    refused
+        .says("the directory of the DuckDB file does not exist")
+        .says("mkdir -p");
     fs::create_dir(world.program.path("folder")).unwrap();
     world.program.write("tributary.yaml", &with("folder"));
-    let refused = world.program.run(&["sync"]).await.says("something else than a DuckDB file");
+    let refused = world
+        .program
+        .run(&["sync"])
+        .await
+        .says("something else than a DuckDB file");
     assert!(matches!(refused.code(), Some(1 | 2)), "{refused}");
-    world.program.write("text.duckdb", &"this is no database\n".repeat(1000));
+    world
+        .program
+        .write("text.duckdb", &"this is no database\n".repeat(1000));
     world.program.write("tributary.yaml", &with("text.duckdb"));
-    let refused = world.program.run(&["sync"]).await.says("something else than a DuckDB file");
+    let refused = world
+        .program
+        .run(&["sync"])
+        .await
+        .says("something else than a DuckDB file");
     assert!(matches!(refused.code(), Some(1 | 2)), "{refused}");
     let text = fs::read_to_string(world.program.path("text.duckdb")).unwrap();
-    assert!(text.starts_with("this is no database"), "it was not touched");
+    assert!(
+        text.starts_with("this is no database"),
+        "it was not touched"
+    );
 }
 
 /// Permissions mean nothing to root, so that the program runs as somebody else here.
@@ -103,7 +166,10 @@ async fn a_file_without_permission_is_refused() {
         .unwrap();
     let said = String::from_utf8_lossy(&output.stderr) + String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("the DuckDB file can't be written") && said.contains("right to write"), "{said}");
+    assert!(
+        said.contains("the DuckDB file can't be written") && said.contains("right to write"),
+        "{said}"
+    );
 }
 
 #[tokio::test]
@@ -115,7 +181,9 @@ async fn a_file_in_use_is_waited_for_and_then_refused() {
     {
         let _held = duckdb::Connection::open(world.file()).unwrap();
         let refused = world.program.run(&["sync"]).await.exits(1);
-        refused.says("held by another process").says("End that process or wait");
+        refused
+            .says("held by another process")
+            .says("End that process or wait");
     }
     assert_eq!(world.loads(), before);
     world.sync().await;
@@ -127,28 +195,56 @@ async fn a_state_of_a_newer_version_is_left_alone() {
     let world = shop().await;
     world.sync().await;
     let newer = "UPDATE _tributary.state SET format = 99, written_by = '7.5.0'";
-    duckdb::Connection::open(world.file()).unwrap().execute_batch(newer).unwrap();
+    duckdb::Connection::open(world.file())
+        .unwrap()
+        .execute_batch(newer)
+        .unwrap();
     let before = world.ask("SELECT * FROM _tributary.state ORDER BY stream");
     world.server.execute("DELETE FROM shop.orders").await;
-    for args in [&["sync"][..], &["state", "reset", "main"], &["sync", "--full-refresh"]] {
+    for args in [
+        &["sync"][..],
+        &["state", "reset", "main"],
+        &["sync", "--full-refresh"],
+    ] {
         let refused = world.program.run(args).await.exits(1);
-        refused.says("format 99").says("Use Tributary 7.5.0 or newer; nothing was changed.");
+        refused
+            .says("format 99")
+            .says("Use Tributary 7.5.0 or newer; nothing was changed.");
     }
-    assert_eq!(world.ask("SELECT * FROM _tributary.state ORDER BY stream"), before);
+    assert_eq!(
+        world.ask("SELECT * FROM _tributary.state ORDER BY stream"),
+        before
+    );
     assert_eq!(world.number("SELECT count(*) FROM shop.orders"), 500);
 }
 
 #[tokio::test]
 async fn a_missing_table_privilege_fails_that_stream_alone() {
     for flavor in Flavor::ALL {
-        let world = World::shop(flavor, Options { gtid: true, ..Options::default() }, Shop::SMALL).await;
+        let world = World::shop(
+            flavor,
+            Options {
+                gtid: true,
+                ..Options::default()
+            },
+            Shop::SMALL,
+        )
+        .await;
         world.server.execute("REVOKE SELECT ON *.* FROM reader@'%';
             GRANT SELECT ON shop.customers TO reader@'%'; GRANT SELECT ON shop.products TO reader@'%';
             GRANT SELECT ON shop.order_lines TO reader@'%'; GRANT INSERT ON shop.orders TO reader@'%';").await;
         let partial = world.program.run(&["sync"]).await.exits(3);
-        partial.says("shop.orders").says("the user lacks a privilege").says("GRANT SELECT");
-        world.assert_equal(&["shop.customers", "shop.products", "shop.order_lines"]).await;
-        world.server.execute("GRANT SELECT ON *.* TO reader@'%'").await;
+        partial
+            .says("shop.orders")
+            .says("the user lacks a privilege")
+            .says("GRANT SELECT");
+        world
+            .assert_equal(&["shop.customers", "shop.products", "shop.order_lines"])
+            .await;
+        world
+            .server
+            .execute("GRANT SELECT ON *.* TO reader@'%'")
+            .await;
         world.sync().await;
         world.assert_equal(&TABLES).await;
     }

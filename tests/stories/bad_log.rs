@@ -16,13 +16,48 @@ async fn server(flavor: Flavor, extra: &[&str]) -> World {
 #[tokio::test]
 async fn a_log_of_statements_is_refused_with_the_fix() {
     for (flavor, option, name, fix) in [
-        (Flavor::MariaDb, "--binlog-format=STATEMENT", "binlog_format is STATEMENT", "SET GLOBAL binlog_format = 'ROW'"),
-        (Flavor::MariaDb, "--binlog-format=MIXED", "binlog_format is MIXED", "SET GLOBAL binlog_format = 'ROW'"),
-        (Flavor::MySql, "--binlog-format=STATEMENT", "binlog_format is STATEMENT", "SET GLOBAL binlog_format = 'ROW'"),
-        (Flavor::MariaDb, "--binlog-row-image=MINIMAL", "binlog_row_image is MINIMAL", "SET GLOBAL binlog_row_image = 'FULL'"),
-        (Flavor::MySql, "--binlog-row-metadata=MINIMAL", "binlog_row_metadata is MINIMAL", "SET GLOBAL binlog_row_metadata = 'FULL'"),
-        (Flavor::MySql, "--binlog-row-value-options=PARTIAL_JSON", "PARTIAL_JSON", "SET GLOBAL binlog_row_value_options = ''"),
-        (Flavor::MariaDb, "--skip-log-bin", "log_bin is OFF", "log_bin"),
+        (
+            Flavor::MariaDb,
+            "--binlog-format=STATEMENT",
+            "binlog_format is STATEMENT",
+            "SET GLOBAL binlog_format = 'ROW'",
+        ),
+        (
+            Flavor::MariaDb,
+            "--binlog-format=MIXED",
+            "binlog_format is MIXED",
+            "SET GLOBAL binlog_format = 'ROW'",
+        ),
+        (
+            Flavor::MySql,
+            "--binlog-format=STATEMENT",
+            "binlog_format is STATEMENT",
+            "SET GLOBAL binlog_format = 'ROW'",
+        ),
+        (
+            Flavor::MariaDb,
+            "--binlog-row-image=MINIMAL",
+            "binlog_row_image is MINIMAL",
+            "SET GLOBAL binlog_row_image = 'FULL'",
+        ),
+        (
+            Flavor::MySql,
+            "--binlog-row-metadata=MINIMAL",
+            "binlog_row_metadata is MINIMAL",
+            "SET GLOBAL binlog_row_metadata = 'FULL'",
+        ),
+        (
+            Flavor::MySql,
+            "--binlog-row-value-options=PARTIAL_JSON",
+            "PARTIAL_JSON",
+            "SET GLOBAL binlog_row_value_options = ''",
+        ),
+        (
+            Flavor::MariaDb,
+            "--skip-log-bin",
+            "log_bin is OFF",
+            "log_bin",
+        ),
     ] {
         let world = server(flavor, &[option]).await;
         let refused = world.program.run(&["sync"]).await.says(name).says(fix);
@@ -41,11 +76,22 @@ async fn a_log_of_statements_is_refused_with_the_fix() {
 async fn rows_changed_by_a_logged_statement_fail_their_stream() {
     let world = server(Flavor::MariaDb, &[]).await;
     world.sync().await;
-    world.server.execute("SET SESSION binlog_format = 'STATEMENT'; UPDATE shop.orders SET total = 1").await;
-    world.server.execute("UPDATE shop.customers SET credit = 2").await;
+    world
+        .server
+        .execute("SET SESSION binlog_format = 'STATEMENT'; UPDATE shop.orders SET total = 1")
+        .await;
+    world
+        .server
+        .execute("UPDATE shop.customers SET credit = 2")
+        .await;
     let partial = world.program.run(&["sync"]).await.exits(3);
-    partial.says("shop.orders").says("logged statement").says("binlog_format=ROW");
-    world.assert_equal(&["shop.customers", "shop.products", "shop.order_lines"]).await;
+    partial
+        .says("shop.orders")
+        .says("logged statement")
+        .says("binlog_format=ROW");
+    world
+        .assert_equal(&["shop.customers", "shop.products", "shop.order_lines"])
+        .await;
     // As the sentence says.
     world.sync().await;
     world.assert_equal(&TABLES).await;
@@ -77,8 +123,13 @@ async fn a_missing_replication_privilege_is_refused_with_the_grant() {
 
 /// Makes the log forget what comes next.
 async fn purge(world: &World) {
-    world.server.execute("DELETE FROM shop.orders WHERE id % 2 = 0; FLUSH BINARY LOGS;
-        UPDATE shop.customers SET credit = 1; FLUSH BINARY LOGS").await;
+    world
+        .server
+        .execute(
+            "DELETE FROM shop.orders WHERE id % 2 = 0; FLUSH BINARY LOGS;
+        UPDATE shop.customers SET credit = 1; FLUSH BINARY LOGS",
+        )
+        .await;
     // The server keeps a file until it has noticed that its last reader is gone.
     let began = Instant::now();
     loop {
@@ -86,9 +137,15 @@ async fn purge(world: &World) {
         if logs.len() == 1 {
             return;
         }
-        assert!(began.elapsed() < Duration::from_secs(60), "the log is not purged: {logs:?}");
+        assert!(
+            began.elapsed() < Duration::from_secs(60),
+            "the log is not purged: {logs:?}"
+        );
         let newest = logs.last().unwrap()[0].clone().unwrap();
-        world.server.execute(&format!("PURGE BINARY LOGS TO '{newest}'")).await;
+        world
+            .server
+            .execute(&format!("PURGE BINARY LOGS TO '{newest}'"))
+            .await;
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
@@ -101,10 +158,20 @@ async fn a_purged_log_position_is_an_error_with_choices() {
         let before = world.loads();
         purge(&world).await;
         let refused = world.program.run(&["sync"]).await.exits(1);
-        refused.says("no longer on the server").says("--full-refresh").says("when_needed");
+        refused
+            .says("no longer on the server")
+            .says("--full-refresh")
+            .says("when_needed");
         assert_eq!(world.loads(), before);
-        assert_eq!(world.number("SELECT count(*) FROM shop.orders WHERE NOT _tributary_deleted"), 500);
-        world.program.run(&["sync", "--full-refresh"]).await.exits(0);
+        assert_eq!(
+            world.number("SELECT count(*) FROM shop.orders WHERE NOT _tributary_deleted"),
+            500
+        );
+        world
+            .program
+            .run(&["sync", "--full-refresh"])
+            .await
+            .exits(0);
         world.assert_equal(&TABLES).await;
     }
 }
@@ -113,7 +180,10 @@ async fn a_purged_log_position_is_an_error_with_choices() {
 async fn a_purged_log_position_is_no_error_when_copies_may_be_made_anew() {
     for flavor in Flavor::ALL {
         let world = server(flavor, &[]).await;
-        world.configure(Setup { source: "snapshot: when_needed", ..Setup::default() });
+        world.configure(Setup {
+            source: "snapshot: when_needed",
+            ..Setup::default()
+        });
         world.sync().await;
         purge(&world).await;
         world.sync().await.says("copied anew");
@@ -127,7 +197,10 @@ async fn another_server_at_the_same_address_is_noticed() {
     let world = World::shop(Flavor::MySql, Options::default(), Shop::SMALL).await;
     world.sync().await;
     let other = World::shop(Flavor::MySql, Options::default(), Shop::SMALL).await;
-    world.configure(Setup { port: Some(other.server.port()), ..Setup::default() });
+    world.configure(Setup {
+        port: Some(other.server.port()),
+        ..Setup::default()
+    });
     let refused = world.program.run(&["sync"]).await.exits(1);
     refused.says("another server").says("--full-refresh");
     world.configure(Setup::default());

@@ -8,19 +8,32 @@ use crate::world::{Setup, World};
 const TABLE: &str = "CREATE DATABASE d;
     CREATE TABLE d.t (id INT PRIMARY KEY, name VARCHAR(20), n INT);
     INSERT INTO d.t VALUES (1, 'a', 1), (2, 'b', 2), (3, 'c', 3)";
-const SETUP: Setup<'_> = Setup { port: None, source: "databases: [d]", connection: "" };
+const SETUP: Setup<'_> = Setup {
+    port: None,
+    source: "databases: [d]",
+    connection: "",
+};
 
 /// Each step runs while the program is stopped; behind each the two sides are equal.
 async fn follows(steps: &[&str]) {
     for flavor in Flavor::ALL {
-        let world = World::new(flavor, Options { gtid: true, ..Options::default() }).await;
+        let world = World::new(
+            flavor,
+            Options {
+                gtid: true,
+                ..Options::default()
+            },
+        )
+        .await;
         world.server.execute(TABLE).await;
         world.configure(SETUP);
         world.sync().await;
         for step in steps {
             world.server.execute(step).await;
             world.sync().await;
-            world.assert_table("d.t", &format!("{flavor:?}, after {step}")).await;
+            world
+                .assert_table("d.t", &format!("{flavor:?}, after {step}"))
+                .await;
         }
     }
 }
@@ -107,19 +120,37 @@ async fn changed_keys_are_followed() {
 #[tokio::test]
 async fn a_new_table_joins_and_a_dropped_one_stays() {
     for flavor in Flavor::ALL {
-        let world = World::new(flavor, Options { gtid: true, ..Options::default() }).await;
+        let world = World::new(
+            flavor,
+            Options {
+                gtid: true,
+                ..Options::default()
+            },
+        )
+        .await;
         world.server.execute(TABLE).await;
         world.configure(SETUP);
         world.sync().await;
-        world.server.execute("CREATE TABLE d.later (id INT PRIMARY KEY, v TEXT);
-            INSERT INTO d.later VALUES (1, 'x'); UPDATE d.t SET n = 5 WHERE id = 1").await;
+        world
+            .server
+            .execute(
+                "CREATE TABLE d.later (id INT PRIMARY KEY, v TEXT);
+            INSERT INTO d.later VALUES (1, 'x'); UPDATE d.t SET n = 5 WHERE id = 1",
+            )
+            .await;
         world.sync().await;
         world.assert_equal(&["d.t", "d.later"]).await;
-        world.server.execute("INSERT INTO d.later VALUES (2, 'y'); DROP TABLE d.t").await;
+        world
+            .server
+            .execute("INSERT INTO d.later VALUES (2, 'y'); DROP TABLE d.t")
+            .await;
         world.sync().await;
         world.assert_equal(&["d.later"]).await;
         assert_eq!(world.number("SELECT count(*) FROM d.t"), 3, "its rows stay");
-        world.server.execute("INSERT INTO d.later VALUES (3, 'z')").await;
+        world
+            .server
+            .execute("INSERT INTO d.later VALUES (3, 'z')")
+            .await;
         world.sync().await;
         world.assert_equal(&["d.later"]).await;
     }
@@ -136,22 +167,41 @@ async fn a_layout_that_changes_in_the_middle_of_a_copy_is_right_in_the_end() {
             "DROP TABLE d.big; CREATE TABLE d.big (id INT PRIMARY KEY, x DATE); INSERT INTO d.big VALUES (5, '2024-01-01')",
             "ALTER TABLE d.big MODIFY id BIGINT, MODIFY v TEXT; DELETE FROM d.big WHERE id < 100",
         ] {
-            let world = World::new(flavor, Options { gtid: true, ..Options::default() }).await;
-            world.server.execute("CREATE DATABASE d; CREATE TABLE d.big (id INT PRIMARY KEY, v VARCHAR(20))").await;
+            let world = World::new(
+                flavor,
+                Options {
+                    gtid: true,
+                    ..Options::default()
+                },
+            )
+            .await;
+            world
+                .server
+                .execute(
+                    "CREATE DATABASE d; CREATE TABLE d.big (id INT PRIMARY KEY, v VARCHAR(20))",
+                )
+                .await;
             let rows: Vec<_> = (1..=5_000).map(|id| format!("({id}, 'v{id}')")).collect();
-            world.server.execute(&format!("INSERT INTO d.big VALUES {}", rows.join(","))).await;
+            world
+                .server
+                .execute(&format!("INSERT INTO d.big VALUES {}", rows.join(",")))
+                .await;
             world.configure(Setup {
                 source: "databases: [d], chunk_rows: 200, parallelism: 2",
                 connection: "flush: {rows: 200}",
                 ..Setup::default()
             });
             let env = [("FAILPOINTS", "engine.after_commit=3*off->1*sleep(1500)")];
-            let mut sync = world.program.start_with(&env, &["sync", "--log-level", "debug"]);
+            let mut sync = world
+                .program
+                .start_with(&env, &["sync", "--log-level", "debug"]);
             sync.logged("committed").await;
             world.server.execute(change).await;
             sync.wait().await.exits(0);
             world.sync().await;
-            world.assert_table("d.big", &format!("{flavor:?}, {change}")).await;
+            world
+                .assert_table("d.big", &format!("{flavor:?}, {change}"))
+                .await;
         }
     }
 }

@@ -79,6 +79,8 @@ pub enum TablePhase {
         /// Whether a change of the table has been sent since the copy began: from then on the
         /// destination may hold a key before the copy reaches it.
         changed: bool,
+        /// How many rows have been sent: each has a number of its own in `_tributary_position`.
+        copied: u64,
     },
     /// The copy is complete; the log keeps it so.
     Streaming,

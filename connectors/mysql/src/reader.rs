@@ -77,8 +77,8 @@ pub(crate) struct Progress {
     mapped: HashMap<u64, Mapped>,
     /// Rows of this transaction so far.
     ordinal: u64,
-    /// Copied rows sent at this boundary so far, and the boundary.
-    copied: (LogPosition, u64),
+    /// Copied rows that no table's cursor counts.
+    copied: u64,
     /// Changed rows that wait, and since when.
     waiting: (usize, Option<Instant>),
     events: u32,
@@ -86,7 +86,7 @@ pub(crate) struct Progress {
 
 impl Progress {
     /// Before the first event.
-    pub(crate) fn new(target: LogPosition, start: &LogPosition, era: u32) -> Self {
+    pub(crate) fn new(target: LogPosition, era: u32) -> Self {
         Self {
             target,
             era,
@@ -96,7 +96,7 @@ impl Progress {
             all_copied: false,
             mapped: HashMap::new(),
             ordinal: 0,
-            copied: (start.clone(), 0),
+            copied: 1,
             waiting: (0, None),
             events: 0,
         }
@@ -297,14 +297,18 @@ impl Reader<'_> {
         }
     }
 
-    /// The place of `rows` copied rows in the source's order.
-    fn copied_positions(&mut self, rows: usize) -> Positions {
-        let position = self.log.position();
-        if self.progress.copied.0 != *position {
-            self.progress.copied = (position.clone(), 0);
-        }
-        let ordinal = self.progress.copied.1;
-        self.progress.copied.1 += rows as u64;
+    /// The place of `rows` copied rows of a table in the source's order.
+    fn copied_positions(&mut self, index: TableIndex, rows: usize) -> Positions {
+        let count = match &mut self.tables[index].phase {
+            // Kept in the cursor: a copy that goes on after a restart counts on.
+            Phase::Copying { copied, .. } => copied,
+            // Such a copy leaves in one load.
+            Phase::Waiting(_) | Phase::CopyingWhole(..) | Phase::Streaming | Phase::Stopped(_) => {
+                &mut self.progress.copied
+            }
+        };
+        let ordinal = *count;
+        *count += rows as u64;
         Positions(vec![self.run_at(ordinal)])
     }
 

@@ -71,8 +71,7 @@ impl Source for MySql {
         }
         // Everything up to here is to be read; what comes later is for the next sync.
         let target = status(&mut conn, &server).await?.position;
-        let stream = LogStream::open(&self.settings, &server, &start)
-        .await?;
+        let stream = LogStream::open(&self.settings, &server, &start).await?;
         let tables = Tables::new(tables, server.ignores_case());
         let mut reader = Reader {
             settings: self.settings.clone(),
@@ -84,7 +83,7 @@ impl Source for MySql {
             tables,
             log: stream,
             copier: Copier::new(self.settings.clone(), server),
-            progress: Progress::new(target, &start.position, start.era),
+            progress: Progress::new(target, start.era),
         };
         reader.run().await
     }

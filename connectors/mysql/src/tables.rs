@@ -33,6 +33,8 @@ pub(crate) enum Phase {
         parts: Vec<Part>,
         /// Whether a change has been sent since the copy began.
         changed: bool,
+        /// How many rows have been sent.
+        copied: u64,
     },
     /// It has no key to walk by; a job is at all of it.
     CopyingWhole(JobId, Begin),
@@ -78,9 +80,14 @@ impl Table {
             Some(TablePhase::Stopped { .. }) => Phase::Waiting(Begin::Deleted),
             Some(TablePhase::Pending { begin }) => Phase::Waiting(*begin),
             Some(TablePhase::Streaming) => Phase::Streaming,
-            Some(TablePhase::Snapshot { remaining, changed }) => Phase::Copying {
+            Some(TablePhase::Snapshot {
+                remaining,
+                changed,
+                copied,
+            }) => Phase::Copying {
                 parts: remaining.iter().cloned().map(Part::from).collect(),
                 changed: *changed,
+                copied: *copied,
             },
         };
         let baseline = cursor
@@ -116,7 +123,12 @@ impl Table {
             Phase::Waiting(begin) | Phase::CopyingWhole(_, begin) => {
                 TablePhase::Pending { begin: *begin }
             }
-            Phase::Copying { parts, changed } => TablePhase::Snapshot {
+            Phase::Copying {
+                parts,
+                changed,
+                copied,
+            } => TablePhase::Snapshot {
+                copied: *copied,
                 remaining: parts.iter().map(|part| part.segment.clone()).collect(),
                 changed: *changed,
             },

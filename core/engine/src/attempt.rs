@@ -40,6 +40,7 @@ pub(crate) struct Attempt<'a> {
 impl Attempt<'_> {
     /// Reads and loads until the source has sent all there is.
     pub(crate) async fn run(&self, ledger: &mut Ledger, progress: &mut Progress) -> Result<()> {
+        ledger.try_all();
         let name = &self.connection.options.name;
         let (mut state, fence) = self.connection.destination.open(name).await?;
         if ledger.settle(fence.last_load.as_deref()) {
@@ -65,13 +66,17 @@ impl Attempt<'_> {
         mut state: State,
         fence: Fence,
     ) -> Result<(Loading<'_>, Vec<Stream>)> {
-        let tables: Vec<_> =
-            streams.iter().map(|stream| table_of(self.connection, &stream.name)).collect();
+        let tables: Vec<_> = streams
+            .iter()
+            .map(|stream| table_of(self.connection, &stream.name))
+            .collect();
         let existing = self.connection.destination.describe(&tables).await?;
         self.note_missing(ledger, &streams);
         let kept = self.decide(ledger, &streams, &existing);
-        let streams: Vec<_> =
-            streams.into_iter().filter(|stream| kept.contains_key(&stream.name)).collect();
+        let streams: Vec<_> = streams
+            .into_iter()
+            .filter(|stream| kept.contains_key(&stream.name))
+            .collect();
         if state.shared.is_some() {
             // As for streams that were left out: the shared cursor moves on without them.
             state.streams.retain(|name, _| kept.contains_key(name));
@@ -109,7 +114,10 @@ impl Attempt<'_> {
             match decided.remove(&stream.name) {
                 Some(Ok(table)) => {
                     let estimated_rows = stream.estimated_rows;
-                    self.observer.notice(&Event::Stream { stream: &stream.name, estimated_rows });
+                    self.observer.notice(&Event::Stream {
+                        stream: &stream.name,
+                        estimated_rows,
+                    });
                     kept.insert(stream.name.clone(), table);
                 }
                 Some(Err(error)) => self.fail(ledger, &stream.name, &error),
@@ -287,7 +295,7 @@ impl Loading<'_> {
         bytes: u64,
         ledger: &mut Ledger,
     ) -> Result<()> {
-        if ledger.has_failed(stream) {
+        if self.dropped.contains(stream) {
             return Ok(()); // its cursor does not move any more
         }
         let batch = self.columns(stream, rows)?;

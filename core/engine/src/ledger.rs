@@ -42,6 +42,13 @@ impl Ledger {
         });
     }
 
+    /// Forgets which streams failed: an attempt tries all of them.
+    pub(crate) fn try_all(&mut self) {
+        for entry in self.streams.values_mut() {
+            entry.error = None;
+        }
+    }
+
     pub(crate) fn phase(&mut self, stream: &StreamName, phase: Phase) {
         if let Some(entry) = self.streams.get_mut(stream) {
             entry.phase = phase;
@@ -52,12 +59,6 @@ impl Ledger {
         if let Some(entry) = self.streams.get_mut(stream) {
             entry.error = Some(error.into());
         }
-    }
-
-    pub(crate) fn has_failed(&self, stream: &StreamName) -> bool {
-        self.streams
-            .get(stream)
-            .is_some_and(|entry| entry.error.is_some())
     }
 
     /// Books a load that is durable.

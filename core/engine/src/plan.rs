@@ -87,9 +87,17 @@ pub(crate) fn missing(
     found: &[Stream],
 ) -> Vec<StreamName> {
     let is_exact = |name: &&String| !name.contains(['*', '?', '!']);
-    let named = request.only.0.iter().chain(&options.select.0).filter(is_exact);
+    let named = request
+        .only
+        .0
+        .iter()
+        .chain(&options.select.0)
+        .filter(is_exact);
     let named = named.map(|name| StreamName::from(name.clone()));
-    let with_options = options.streams.keys().filter(|name| options.select.contains(name));
+    let with_options = options
+        .streams
+        .keys()
+        .filter(|name| options.select.contains(name));
     let mut missing: Vec<_> = named
         .chain(with_options.cloned())
         .filter(|name| !found.iter().any(|stream| stream.name == *name))
@@ -101,11 +109,14 @@ pub(crate) fn missing(
 
 /// The error of a stream that is not there.
 pub(crate) fn not_there(stream: &StreamName) -> Error {
-    Error::new(ErrorKind::Config, format!("the source has no stream {stream}, or may not read it"))
-        .fix(
-            "Correct the name in `select` or `streams` (`tributary discover SOURCE` lists what there \
+    Error::new(
+        ErrorKind::Config,
+        format!("the source has no stream {stream}, or may not read it"),
+    )
+    .fix(
+        "Correct the name in `select` or `streams` (`tributary discover SOURCE` lists what there \
              is; views are not streams), or give the user the right to read it.",
-        )
+    )
 }
 
 /// The streams that take part in a run.
@@ -156,12 +167,7 @@ fn nothing_selected(options: &ConnectionOptions, request: &SyncRequest) -> Error
 pub(crate) fn table_of(connection: &Connection, stream: &StreamName) -> TableName {
     let options = connection.options.of(stream);
     let capabilities = connection.destination.capabilities();
-    table_name(
-        stream,
-        &connection.options.name,
-        options,
-        &capabilities,
-    )
+    table_name(stream, &connection.options.name, options, &capabilities)
 }
 
 /// Decides about every stream's table; a stream that can't be kept as asked fails alone.

@@ -187,7 +187,9 @@ impl RowBuilder {
         }
         // In a key two such dates would become one key: different rows, one row.
         let ambiguous = self.options.zero_dates != ZeroDates::Epoch
-            && impossible.iter().any(|index| self.layout.key.contains(index));
+            && impossible
+                .iter()
+                .any(|index| self.layout.key.contains(index));
         let is_refused = ambiguous || self.options.zero_dates == ZeroDates::Reject;
         if is_refused && op != Op::Delete {
             self.refuse(&impossible);

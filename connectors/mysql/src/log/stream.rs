@@ -5,6 +5,7 @@
 //! transaction ends, never when it begins: a cursor taken in between would skip it.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use futures::{FutureExt, StreamExt};
 use mysql_async::prelude::Queryable;
@@ -25,6 +26,9 @@ use crate::start::Start;
 /// gone; and on MariaDB the wish to get GTID events as they are.
 const DUMP_SESSION: &str = "SET @master_heartbeat_period = 5000000000, \
      @source_heartbeat_period = 5000000000, @mariadb_slave_capability = 4";
+
+/// A server that has nothing to tell says so every five seconds; after this long it is away. // G6
+const SILENCE: Duration = Duration::from_secs(60);
 
 /// What one event of the log amounts to.
 #[derive(Debug)]
@@ -138,7 +142,18 @@ impl LogStream {
 
     /// The next step; waits for the server. Safe to drop while it waits.
     pub(crate) async fn next(&mut self) -> Result<Step> {
-        let raw = self.stream.next().await;
+        let raw = tokio::time::timeout(SILENCE, self.stream.next())
+            .await
+            .map_err(|_| {
+                Error::new(
+                    ErrorKind::Unavailable,
+                    format!(
+                        "the change log has been silent for {} seconds",
+                        SILENCE.as_secs()
+                    ),
+                )
+                .fix("Look whether the server hangs or the network swallows what it sends.")
+            })?;
         self.step(raw)
     }
 

@@ -142,7 +142,11 @@ impl Reader<'_> {
 
     /// Sends a table's waiting changes, and records their keys for its copies.
     pub(super) async fn send_changes(&mut self, index: TableIndex) -> Result<()> {
-        if self.tables[index].pending.as_ref().is_none_or(|pending| pending.runs.is_empty()) {
+        if self.tables[index]
+            .pending
+            .as_ref()
+            .is_none_or(|pending| pending.runs.is_empty())
+        {
             return Ok(());
         }
         let Some(mut pending) = self.tables[index].pending.take() else {

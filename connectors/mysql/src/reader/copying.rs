@@ -66,6 +66,7 @@ impl Reader<'_> {
             parts: pieces.into_iter().map(Part::from).collect(),
             // Only an emptied table is known not to have a key.
             changed: begin != Begin::Restart,
+            copied: 1,
         };
         self.emit_cursor(index).await
     }
@@ -82,7 +83,7 @@ impl Reader<'_> {
     async fn make_room(&mut self, index: TableIndex, begin: Begin) -> Result<()> {
         self.send_everything().await?;
         let stream = self.tables[index].stream.clone();
-        let positions = self.copied_positions(1);
+        let positions = Positions(vec![self.run_at(0)]); // before all copied rows
         self.out
             .phase(&stream, tributary_model::Phase::Snapshot)
             .await?;
@@ -230,7 +231,7 @@ impl Reader<'_> {
             self.out.rejected(batch.rejections).await?;
         }
         let count = rows.num_rows();
-        let positions = self.copied_positions(count);
+        let positions = self.copied_positions(index, count);
         let batch_out = ChangeBatch {
             schema,
             ops: vec![Op::Read; count],

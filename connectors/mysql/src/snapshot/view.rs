@@ -1,11 +1,12 @@
 //! Reads the rows of one piece into batches.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow_array::RecordBatch;
 use mysql_async::prelude::Queryable;
 use mysql_async::{BinaryProtocol, Conn, Params, QueryResult, Row};
-use tributary_model::{Error, Rejection, Result, StreamName};
+use tributary_model::{Error, ErrorKind, Rejection, Result, StreamName};
 
 use crate::column::ValueOptions;
 use crate::decode::RowBuilder;
@@ -35,6 +36,9 @@ pub(crate) struct Shape {
     /// How to keep each key column, and its place among the selected columns.
     pub(crate) key: Vec<(usize, KeyStyle)>,
 }
+
+/// A batch takes seconds; a server that has not sent one after this long is away. // G6
+const SILENCE: Duration = Duration::from_secs(900);
 
 /// A batch is full at so many rows or bytes: small enough to keep memory flat, large enough that
 /// its own cost does not show.
@@ -72,6 +76,22 @@ impl<'c> Arriving<'c> {
 
     /// The next batch; `None` behind the last.
     pub(crate) async fn next(&mut self) -> Result<Option<Batch>> {
+        tokio::time::timeout(SILENCE, self.fill())
+            .await
+            .map_err(|_| {
+                Error::new(
+                    ErrorKind::Unavailable,
+                    format!(
+                        "the server sent no batch of {} within {} minutes",
+                        self.shape.stream,
+                        SILENCE.as_secs() / 60
+                    ),
+                )
+                .fix("Look whether the server hangs or the network swallows what it sends.")
+            })?
+    }
+
+    async fn fill(&mut self) -> Result<Option<Batch>> {
         let mut last: Option<Row> = None;
         while let Some(row) = self
             .result

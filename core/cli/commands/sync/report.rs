@@ -21,7 +21,11 @@ fn one(report: &SyncReport) -> String {
     }
     for stream in &report.streams {
         // What failed the connection is said once, for all.
-        if let Some(error) = stream.error.as_ref().filter(|_| stream.error != report.error) {
+        if let Some(error) = stream
+            .error
+            .as_ref()
+            .filter(|_| stream.error != report.error)
+        {
             text += &format!("  {}: {}\n", stream.stream, error.message);
         }
     }

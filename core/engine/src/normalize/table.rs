@@ -317,13 +317,30 @@ fn refuse_unknown_columns(setup: &TableSetup<'_>) -> Result<()> {
         let kept = rule.rename.as_deref().unwrap_or(name);
         setup.schema.position(name).is_some() || existing.iter().any(|column| column.name == kept)
     };
-    let unknown = setup.options.columns.iter().find(|(name, rule)| !is_known(name, rule));
-    let Some((name, _)) = unknown else { return Ok(()) };
-    let columns: Vec<_> =
-        setup.schema.columns.iter().map(|column| column.name.as_str()).take(40).collect();
+    let unknown = setup
+        .options
+        .columns
+        .iter()
+        .find(|(name, rule)| !is_known(name, rule));
+    let Some((name, _)) = unknown else {
+        return Ok(());
+    };
+    let columns: Vec<_> = setup
+        .schema
+        .columns
+        .iter()
+        .map(|column| column.name.as_str())
+        .take(40)
+        .collect();
     Err(Error::new(
         ErrorKind::Config,
-        format!("`columns` has a rule for `{name}`, and {} has no such column", setup.stream),
+        format!(
+            "`columns` has a rule for `{name}`, and {} has no such column",
+            setup.stream
+        ),
     )
-    .fix(format!("Correct the name; there are: {}.", columns.join(", "))))
+    .fix(format!(
+        "Correct the name; there are: {}.",
+        columns.join(", ")
+    )))
 }

@@ -129,11 +129,17 @@ fn an_impossible_date_in_a_key_is_refused_so_that_keys_stay_apart() {
     let keyed = layout(&[(Kind::Date, Wire::Fixed(3))], true);
     let mut builder = RowBuilder::new(keyed, options(ZeroDates::Null)).unwrap();
     for op in [Op::Create, Op::Delete] {
-        builder.push_image(&mut Reader::new(&[0, 0, 0, 0]), op).unwrap();
+        builder
+            .push_image(&mut Reader::new(&[0, 0, 0, 0]), op)
+            .unwrap();
     }
     let refused = builder.drain_refusals();
     assert_eq!(refused.len(), 1);
-    assert!(refused[0].reason.contains("0000-00-00"), "{}", refused[0].reason);
+    assert!(
+        refused[0].reason.contains("0000-00-00"),
+        "{}",
+        refused[0].reason
+    );
     let (batch, ops) = builder.finish().unwrap();
     assert_eq!((batch.num_rows(), ops.len()), (0, 0));
 }
