@@ -92,6 +92,23 @@ async fn renamed_columns_are_copied_anew() {
 }
 
 #[tokio::test]
+async fn defaults_and_columns_that_change_again_before_they_are_read_are_right() {
+    follows(&[
+        // The rows have 5; what the server tells afterwards is that there is no default.
+        "ALTER TABLE d.t ADD COLUMN c INT NOT NULL DEFAULT 5; ALTER TABLE d.t ALTER c DROP DEFAULT",
+        "ALTER TABLE d.t ADD COLUMN e INT DEFAULT 1; ALTER TABLE d.t ALTER e SET DEFAULT 2",
+        // The same name, other values: seen one by one, at once, and in one statement.
+        "ALTER TABLE d.t DROP COLUMN n",
+        "ALTER TABLE d.t ADD COLUMN n INT DEFAULT 9",
+        "ALTER TABLE d.t DROP COLUMN n; ALTER TABLE d.t ADD COLUMN n INT DEFAULT 8",
+        "ALTER TABLE d.t DROP COLUMN n, ADD COLUMN n INT DEFAULT 7",
+        // Rows that go while the table waits to be copied anew.
+        "ALTER TABLE d.t MODIFY c VARCHAR(20); DELETE FROM d.t WHERE id = 2",
+    ])
+    .await;
+}
+
+#[tokio::test]
 async fn wider_types_are_followed() {
     follows(&[
         "ALTER TABLE d.t MODIFY n BIGINT; INSERT INTO d.t VALUES (4, 'd', 9223372036854775807)",

@@ -49,6 +49,9 @@ pub struct TableCursor {
     pub(crate) columns: BTreeMap<String, DataType>,
     /// The key that they were read with.
     pub(crate) key: Vec<String>,
+    /// Columns that the source has dropped: the destination's rows still have their values.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(crate) dropped: BTreeSet<String>,
 }
 
 /// What becomes of the rows that the destination has when a copy begins.
@@ -102,6 +105,7 @@ impl TableCursor {
             phase,
             columns: columns.collect(),
             key: schema.key.clone(),
+            dropped: BTreeSet::new(),
         }
     }
 }

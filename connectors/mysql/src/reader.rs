@@ -77,6 +77,8 @@ pub(crate) struct Progress {
     mapped: HashMap<u64, Mapped>,
     /// Rows of this transaction so far.
     ordinal: u64,
+    /// Whether it has rows of a selected table that were left out.
+    left_out: bool,
     /// Copied rows that no table's cursor counts.
     copied: u64,
     /// Changed rows that wait, and since when.
@@ -96,6 +98,7 @@ impl Progress {
             all_copied: false,
             mapped: HashMap::new(),
             ordinal: 0,
+            left_out: false,
             copied: 1,
             waiting: (0, None),
             events: 0,
@@ -106,9 +109,11 @@ impl Progress {
 impl Reader<'_> {
     /// Reads until everything that was asked for has been sent.
     pub(crate) async fn run(&mut self) -> Result<()> {
-        self.send_position().await?;
         loop {
             if self.log.is_boundary() {
+                if self.progress.sent.is_none() {
+                    self.send_position().await?;
+                }
                 if !self.is_all_copied() {
                     self.start_copies().await?;
                     self.release_copies().await?;
@@ -179,11 +184,17 @@ impl Reader<'_> {
             Step::Committed | Step::Nothing => {
                 if self.log.is_boundary() {
                     self.progress.ordinal = 0;
+                    self.progress.left_out = false;
                 }
                 Ok(())
             }
             Step::RolledBack => {
                 self.refuse_open_rows("was rolled back after parts of it had been logged")
+            }
+            Step::Prepared if self.progress.ordinal == 0 && self.progress.left_out => {
+                self.log.forget_prepared();
+                self.progress.left_out = false;
+                Ok(())
             }
             Step::Prepared => self.refuse_open_rows("is an XA transaction with an open outcome"),
             Step::UnknownXa => self.copy_all_anew().await,

@@ -12,7 +12,7 @@ use tributary_model::{
 
 use crate::config::Config;
 use crate::config::SnapshotMode;
-use crate::cursor::{Cursor, LogCursor, TableCursor, TablePhase};
+use crate::cursor::{Begin, Cursor, LogCursor, TableCursor, TablePhase};
 use crate::discover;
 use crate::info::TableInfo;
 use crate::log::stream::LogStream;
@@ -60,7 +60,9 @@ impl Source for MySql {
         let server = Arc::new(Server::read(&mut conn).await?);
         require(&server)?;
         let (log, cursors) = split(request.state)?;
+        let known = cursors.clone();
         let (start, cursors) = self.begin(&mut conn, &server, log, cursors).await?;
+        forget(&known, &cursors, out).await?;
         let tables = self
             .tables(&mut conn, &server, request.streams, &cursors, out)
             .await?;
@@ -132,29 +134,19 @@ impl MySql {
                 .collect();
         let mut tables = Vec::new();
         for stream in streams {
-            // Dropped since the streams were listed: the next sync does not know it.
+            let cursor = cursors.get(&stream.name).copied();
             let Some(info) = infos.remove(&stream.name) else {
+                // Gone since the streams were listed; should it come back, it has missed changes.
+                give_up(&stream.name, cursor, "the table was dropped", out).await?;
                 continue;
             };
-            let cursor = cursors.get(&stream.name).copied();
             match self.table(stream, server, info, cursor) {
                 Ok(table) => {
                     out.phase(&stream.name, phase_of(cursor)).await?;
                     tables.push(table);
                 }
                 Err(error) => {
-                    // The log's cursor moves on without this table: its own must say so.
-                    if let Some(cursor) = cursor {
-                        let phase = TablePhase::Stopped {
-                            reason: error.what(),
-                        };
-                        let stopped = Cursor::Table(TableCursor {
-                            phase,
-                            ..cursor.clone()
-                        });
-                        out.checkpoint(Scope::Stream(stream.name.clone()), &stopped)
-                            .await?;
-                    }
+                    give_up(&stream.name, cursor, &error.what(), out).await?;
                     out.failed(&stream.name, error).await?;
                 }
             }
@@ -178,6 +170,46 @@ impl MySql {
         }
         Table::new(stream, info, cursor, self.settings.values(server.flavor))
     }
+}
+
+/// Cursors that do not hold beside the log's new one must not stand there: a restart would go on from
+/// them as if nothing lay between. // G1
+async fn forget(
+    known: &BTreeMap<&StreamName, &TableCursor>,
+    kept: &BTreeMap<&StreamName, &TableCursor>,
+    out: &Output<Cursor>,
+) -> Result<()> {
+    for (name, cursor) in known.iter().filter(|(name, _)| !kept.contains_key(*name)) {
+        let phase = TablePhase::Pending {
+            begin: Begin::Restart,
+        };
+        let pending = Cursor::Table(TableCursor {
+            phase,
+            ..(*cursor).clone()
+        });
+        out.checkpoint(Scope::Stream((*name).clone()), &pending)
+            .await?;
+    }
+    Ok(())
+}
+
+/// The log's cursor moves on without this table: its own must say so.
+async fn give_up(
+    stream: &StreamName,
+    cursor: Option<&TableCursor>,
+    reason: &str,
+    out: &Output<Cursor>,
+) -> Result<()> {
+    let Some(cursor) = cursor else { return Ok(()) };
+    let phase = TablePhase::Stopped {
+        reason: reason.to_owned(),
+    };
+    let stopped = Cursor::Table(TableCursor {
+        phase,
+        ..cursor.clone()
+    });
+    out.checkpoint(Scope::Stream(stream.clone()), &stopped)
+        .await
 }
 
 fn phase_of(cursor: Option<&TableCursor>) -> Phase {

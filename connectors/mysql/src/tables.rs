@@ -57,6 +57,8 @@ pub(crate) struct Table {
     pub(crate) stream: StreamName,
     pub(crate) info: Arc<TableInfo>,
     pub(crate) excluded: Vec<String>,
+    /// The key that the engine merges by in this run.
+    pub(crate) declared_key: Vec<String>,
     /// As of now, from `information_schema`: what copies select.
     pub(crate) layout: Arc<Layout>,
     pub(crate) phase: Phase,
@@ -97,6 +99,7 @@ impl Table {
             stream: stream.name.clone(),
             info: Arc::new(info),
             excluded: stream.excluded.clone(),
+            declared_key: stream.schema.key.clone(),
             layout,
             phase,
             baseline,
@@ -113,7 +116,9 @@ impl Table {
 
     /// Notes that the rows in the destination are now of the current layout.
     pub(crate) fn rebase(&mut self) {
+        let dropped = std::mem::take(&mut self.baseline.dropped);
         self.baseline = TableCursor::new(TablePhase::Streaming, &self.layout.schema);
+        self.baseline.dropped = dropped;
     }
 
     /// The cursor that says how the table stands; `None` while nothing of it has been sent.

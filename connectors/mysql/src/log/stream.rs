@@ -76,10 +76,14 @@ pub(crate) struct LogStream {
     position: LogPosition,
     gtids: Option<Gtids>,
     group: Group,
+    /// Whether the server has said where it begins. By GTID it chooses itself, and until then a
+    /// position of before, perhaps of another server, must not be taken for one of this log.
+    is_located: bool,
     name: Option<Name>,
     /// The two-phase transaction that goes on.
     xid: Option<String>,
     prepared: BTreeSet<String>,
+    last_prepared: Option<String>,
 }
 
 impl LogStream {
@@ -107,9 +111,11 @@ impl LogStream {
             position: position.clone(),
             gtids,
             group: Group::Outside,
+            is_located: !matches!(start.gtids, Some(Gtids::Mysql(_))),
             name: None,
             xid: None,
             prepared: start.prepared.clone(),
+            last_prepared: None,
         })
     }
 
@@ -128,9 +134,16 @@ impl LogStream {
         &self.prepared
     }
 
+    /// Makes a prepared transaction one whose rows were not read: its commit has consequences.
+    pub(crate) fn forget_prepared(&mut self) {
+        if let Some(xid) = self.last_prepared.take() {
+            self.prepared.remove(&xid);
+        }
+    }
+
     /// Whether the position is one that a cursor may hold.
     pub(crate) fn is_boundary(&self) -> bool {
-        self.group == Group::Outside
+        self.group == Group::Outside && self.is_located
     }
 
     /// The next step if it has already arrived.
@@ -176,6 +189,7 @@ impl LogStream {
     fn move_on(&mut self, raw: &Raw, event: &Event) -> Result<()> {
         if let Event::Rotate { file, offset } = event {
             self.position = LogPosition::new(self.file_name(raw, file)?, *offset);
+            self.is_located = true;
         } else if !event::is_artificial(raw) || matches!(event, Event::Heartbeat) {
             self.position.offset = unwrapped(self.position.offset, raw.header().log_pos());
         }
@@ -218,7 +232,8 @@ impl LogStream {
             Event::Xid => self.end(Step::Committed),
             Event::XaPrepare { one_phase: true } => self.end(Step::Committed),
             Event::XaPrepare { one_phase: false } => {
-                self.prepared.extend(self.xid.take());
+                self.last_prepared = self.xid.take();
+                self.prepared.extend(self.last_prepared.clone());
                 self.end(Step::Prepared)
             }
             Event::TableMap => Step::TableMap(raw),

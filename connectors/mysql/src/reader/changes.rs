@@ -8,6 +8,7 @@ use tributary_model::{
     ChangeBatch, Error, ErrorKind, PositionRun, Positions, Presence, Result, Rows,
 };
 
+use crate::cursor::Begin;
 use crate::decode::KeyEncoder;
 use crate::decode::RowBuilder;
 use crate::layout::Layout;
@@ -74,6 +75,7 @@ impl Reader<'_> {
             Err(error) => return self.stop_alone(index, error).await,
         };
         if !self.takes_changes(index) {
+            self.progress.left_out = true;
             return Ok(());
         }
         if self.tables[index]
@@ -134,9 +136,10 @@ impl Reader<'_> {
         {
             running.disturbed = true;
         }
+        // Rows that are kept for a new copy depend on the log to tell of those that go.
         matches!(
             self.tables[index].phase,
-            Phase::Copying { .. } | Phase::Streaming
+            Phase::Waiting(Begin::Kept) | Phase::Copying { .. } | Phase::Streaming
         )
     }
 

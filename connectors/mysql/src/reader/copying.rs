@@ -27,7 +27,7 @@ impl Reader<'_> {
             };
             if let Phase::Waiting(begin) = self.tables[index].phase {
                 if self.settings.snapshot == SnapshotMode::NoData {
-                    self.skip_copy(index).await?;
+                    self.skip_copy(index, begin).await?;
                     continue;
                 }
                 if self.tables[index].walk().is_some() {
@@ -72,7 +72,14 @@ impl Reader<'_> {
     }
 
     /// `snapshot: no_data`: what is there is left out, changes from here on are followed.
-    async fn skip_copy(&mut self, index: TableIndex) -> Result<()> {
+    async fn skip_copy(&mut self, index: TableIndex, begin: Begin) -> Result<()> {
+        if begin != Begin::Restart {
+            let stream = &self.tables[index].stream;
+            tracing::warn!(
+                %stream,
+                "changes may be missing, and `snapshot: no_data` forbids to copy the table"
+            );
+        }
         self.send_everything().await?;
         self.tables[index].rebase();
         self.tables[index].phase = Phase::Streaming;

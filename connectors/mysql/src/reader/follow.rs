@@ -5,6 +5,7 @@
 //! hold now (a column added with a constant), the destination is told; where it is not, the table
 //! is copied anew. Nothing is guessed.
 
+use tokio::time::Instant;
 use tributary_model::{
     Error, ErrorKind, Positions, Result, Rows, StreamName, StreamSchema, TruncateKind,
 };
@@ -16,7 +17,7 @@ use crate::discover;
 use crate::info::TableInfo;
 use crate::log::event::Query;
 use crate::server::Server;
-use crate::tables::{Phase, TableIndex};
+use crate::tables::{Phase, Table, TableIndex};
 
 use super::Reader;
 use super::copying::empty;
@@ -48,18 +49,18 @@ impl Reader<'_> {
             let info = &self.tables[index].info;
             let named = named(info, &self.server);
             if statement.touches(&named) && !self.is_left_out(index) {
-                self.apply(index, &statement).await?;
+                self.apply(index, &statement, &query.sql).await?;
             }
         }
         Ok(())
     }
 
-    /// Whether a table's changes are of no interest (yet).
+    /// Whether a table has been given up; one that is gone may come back.
     fn is_left_out(&self, index: TableIndex) -> bool {
-        matches!(self.tables[index].phase, Phase::Stopped(_))
+        matches!(&self.tables[index].phase, Phase::Stopped(reason) if reason != GONE)
     }
 
-    async fn apply(&mut self, index: TableIndex, statement: &Statement) -> Result<()> {
+    async fn apply(&mut self, index: TableIndex, statement: &Statement, sql: &str) -> Result<()> {
         for running in self
             .progress
             .jobs
@@ -90,14 +91,18 @@ impl Reader<'_> {
                     && !alter.changes.key =>
             {
                 if alter.changes.any() {
-                    self.relayout(index).await
+                    self.relayout(index, sql).await
                 } else {
                     Ok(())
                 }
             }
             // Logged even where the table was there and nothing happened.
-            Statement::CreateTable(create) if create.if_missing && !create.replaces => {
-                self.relayout(index).await
+            Statement::CreateTable(create)
+                if create.if_missing
+                    && !create.replaces
+                    && !matches!(self.tables[index].phase, Phase::Stopped(_)) =>
+            {
+                self.relayout(index, sql).await
             }
             // The rows are the same ones with other values.
             Statement::AlterTable(alter)
@@ -128,13 +133,14 @@ impl Reader<'_> {
         self.note_change(index).await?;
         let stream = self.tables[index].stream.clone();
         let positions = Positions(vec![self.run_at(self.progress.ordinal)]);
+        self.progress.waiting.1.get_or_insert_with(Instant::now);
         self.out
             .truncate(&stream, TruncateKind::Change, positions)
             .await
     }
 
     /// Takes a table's layout over as it is now, and does for the destination's rows what follows.
-    async fn relayout(&mut self, index: TableIndex) -> Result<()> {
+    async fn relayout(&mut self, index: TableIndex, sql: &str) -> Result<()> {
         self.send_changes(index).await?;
         let Some(info) = self.ask_for(index).await? else {
             return self.gone(index).await;
@@ -142,9 +148,25 @@ impl Reader<'_> {
         let server = self.server.clone();
         let options = self.options;
         let table = &mut self.tables[index];
+        let before = table.layout.clone();
         table.relayout(info, options)?;
+        require_declared_key(table)?;
         let same_key = table.baseline.key == table.layout.schema.key;
-        match consequence(&table.baseline, &table.info, &table.layout.schema, &server) {
+        let consequence = consequence(
+            &table.baseline,
+            &table.info,
+            &table.layout.schema,
+            &server,
+            sql,
+        );
+        note_dropped(&mut table.baseline, &table.layout.schema);
+        let is_new = before != table.layout;
+        match consequence {
+            // Rows of copies that go on, and are of the layout before, must not be taken for others.
+            Consequence::None if is_new => {
+                self.cancel_jobs(index);
+                self.send_cursor(index).await
+            }
             Consequence::None => Ok(()),
             _ if !same_key => self.copy_anew(index, Begin::Deleted).await,
             // A copy that goes on has rows of both layouts: simpler and surer to begin again.
@@ -172,6 +194,8 @@ impl Reader<'_> {
         let options = self.options;
         let table = &mut self.tables[index];
         table.relayout(info, options)?;
+        require_declared_key(table)?;
+        note_dropped(&mut table.baseline, &table.layout.schema);
         let same_key = table.baseline.key == table.layout.schema.key;
         let begin = if same_key { begin } else { Begin::Deleted };
         self.copy_anew(index, begin).await
@@ -211,7 +235,7 @@ impl Reader<'_> {
         self.cancel_jobs(index);
         let table = &mut self.tables[index];
         tracing::warn!(stream = %table.stream, "the table was dropped or renamed in the source");
-        table.phase = Phase::Stopped("the table was dropped or renamed in the source".to_owned());
+        table.phase = Phase::Stopped(GONE.to_owned());
         self.send_cursor(index).await
     }
 
@@ -235,12 +259,52 @@ fn named(info: &TableInfo, server: &Server) -> Named {
     }
 }
 
+/// Why a table is stopped that may come back.
+const GONE: &str = "the table was dropped or renamed in the source";
+
+/// The engine merges by the key that the stream had when the run began: another one needs another
+/// beginning.
+fn require_declared_key(table: &Table) -> Result<()> {
+    if table.layout.schema.key == table.declared_key {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Unavailable,
+        format!("the key of {} changed while it was followed", table.stream),
+    )
+    .fix("The sync begins again with the new key."))
+}
+
+/// Remembers columns that went: should one of that name come again, its values are other ones.
+fn note_dropped(baseline: &mut TableCursor, now: &StreamSchema) {
+    let gone = baseline
+        .columns
+        .keys()
+        .filter(|name| now.position(name).is_none());
+    baseline.dropped.extend(gone.cloned().collect::<Vec<_>>());
+    baseline.dropped.retain(|name| now.position(name).is_none());
+}
+
+/// Whether the statement that added a column says the default that `information_schema` has now: it
+/// may have been changed since, and rows have the one of then.
+fn is_stated(default: &DefaultValue, declared: Option<&str>, sql: &str) -> bool {
+    let sql = sql.to_lowercase().replace("default null", "");
+    match (default, declared) {
+        (DefaultValue::Unknown, _) => false,
+        (DefaultValue::Constant(value), Some(_)) => {
+            sql.contains("default") && sql.contains(&value.to_lowercase())
+        }
+        (DefaultValue::Constant(_) | DefaultValue::Null, _) => !sql.contains("default"),
+    }
+}
+
 /// Measures the layout that the destination's rows were read with against the one of now.
 fn consequence(
     before: &TableCursor,
     info: &TableInfo,
     now: &StreamSchema,
     server: &Server,
+    sql: &str,
 ) -> Consequence {
     if before.key != now.key {
         return Consequence::CopyAnew;
@@ -254,18 +318,27 @@ fn consequence(
             Some(_) => return Consequence::CopyAnew,
             None => {
                 let declared = info.columns.iter().find(|known| known.name == column.name);
-                let default = declared.map(|known| constant_default(known, server.flavor));
-                if matches!(default, None | Some(DefaultValue::Unknown)) {
+                let is_known = declared.is_some_and(|known| {
+                    let default = constant_default(known, server.flavor);
+                    is_stated(&default, known.default.as_deref(), sql)
+                });
+                if !is_known || before.dropped.contains(&column.name) {
                     return Consequence::CopyAnew;
                 }
                 extends = true;
             }
         }
     }
-    if extends {
-        Consequence::Extend
-    } else {
-        Consequence::None
+    // A statement that drops columns, and none is missing: it has come again since.
+    let is_complete = before
+        .columns
+        .keys()
+        .all(|name| now.position(name).is_some());
+    let drops = sql.to_lowercase().contains("drop");
+    match (extends, drops && is_complete) {
+        (_, true) => Consequence::CopyAnew,
+        (true, false) => Consequence::Extend,
+        (false, false) => Consequence::None,
     }
 }
 
@@ -321,7 +394,13 @@ mod tests {
             ..TableInfo::default()
         };
         let before = TableCursor::new(TablePhase::Streaming, &schema(before));
-        consequence(&before, &info, &schema(now), &server)
+        consequence(
+            &before,
+            &info,
+            &schema(now),
+            &server,
+            "ALTER TABLE t ADD COLUMN m INT",
+        )
     }
 
     #[test]
