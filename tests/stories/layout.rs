@@ -103,7 +103,7 @@ async fn defaults_and_columns_that_change_again_before_they_are_read_are_right()
         "ALTER TABLE d.t DROP COLUMN n; ALTER TABLE d.t ADD COLUMN n INT DEFAULT 8",
         "ALTER TABLE d.t DROP COLUMN n, ADD COLUMN n INT DEFAULT 7",
         // Rows that go while the table waits to be copied anew.
-        "ALTER TABLE d.t MODIFY c VARCHAR(20); DELETE FROM d.t WHERE id = 2",
+        "ALTER TABLE d.t MODIFY name VARCHAR(77); DELETE FROM d.t WHERE id = 2",
     ])
     .await;
 }

@@ -162,12 +162,13 @@ impl Reader<'_> {
         note_dropped(&mut table.baseline, &table.layout.schema);
         let is_new = before != table.layout;
         match consequence {
-            // Rows of copies that go on, and are of the layout before, must not be taken for others.
-            Consequence::None if is_new => {
-                self.cancel_jobs(index);
+            Consequence::None => {
+                if is_new {
+                    // Rows of copies that go on are of the layout before.
+                    self.cancel_jobs(index);
+                }
                 self.send_cursor(index).await
             }
-            Consequence::None => Ok(()),
             _ if !same_key => self.copy_anew(index, Begin::Deleted).await,
             // A copy that goes on has rows of both layouts: simpler and surer to begin again.
             _ if table.is_copying() => self.copy_anew(index, Begin::Kept).await,
@@ -311,6 +312,9 @@ fn consequence(
     }
     let mut extends = false;
     for column in &now.columns {
+        if before.dropped.contains(&column.name) {
+            return Consequence::CopyAnew;
+        }
         match before.columns.get(&column.name) {
             Some(had) if had.join(column.data_type) == Some(column.data_type) => {
                 extends |= *had != column.data_type;
@@ -322,7 +326,7 @@ fn consequence(
                     let default = constant_default(known, server.flavor);
                     is_stated(&default, known.default.as_deref(), sql)
                 });
-                if !is_known || before.dropped.contains(&column.name) {
+                if !is_known {
                     return Consequence::CopyAnew;
                 }
                 extends = true;
