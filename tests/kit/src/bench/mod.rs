@@ -21,6 +21,8 @@ mod workload;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::sync::LazyLock;
+use std::time::Instant;
 
 use options::{Format, Order};
 
@@ -39,7 +41,7 @@ pub fn main() -> ExitCode {
         Ok(Order::Floor(floor)) => print(&to_json(&floor.run())),
         Ok(Order::Help) => print(options::USAGE),
         Err(problem) => {
-            say(&problem);
+            let _ = writeln!(io::stderr(), "{problem}");
             ExitCode::from(2)
         }
     }
@@ -58,5 +60,7 @@ fn print(text: &str) -> ExitCode {
 
 /// Tells whoever waits what is going on.
 fn say(text: &str) {
-    let _ = writeln!(io::stderr(), "{text}");
+    static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
+    let seconds = BEGAN.elapsed().as_secs();
+    let _ = writeln!(io::stderr(), "[{seconds:>4} s] {text}");
 }

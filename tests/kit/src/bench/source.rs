@@ -44,6 +44,9 @@ impl Source {
             format!("--innodb-buffer-pool-size={memory}"),
             "--innodb-log-file-size=512M".to_owned(),
             "--max-binlog-size=1G".to_owned(),
+            // To be at rest soon after it was filled.
+            "--innodb-io-capacity=20000".to_owned(),
+            "--innodb-io-capacity-max=40000".to_owned(),
             // A server that starts takes all temporary tables in a shared folder for its own.
             format!("--tmpdir={}", dir.display()),
             // As Tributary's default connection: neither compressed nor encrypted on loopback.

@@ -121,14 +121,20 @@ impl<'a> Bench<'a> {
 
     /// Measures one sync between two drains of the same bytes, and what DuckDB takes at least.
     async fn workload(&self, which: Workload, rows: u64, drain: &Floor, load: &Floor) -> Measured {
-        say(&format!("measuring: {}", which.name()));
+        say(&format!(
+            "measuring {}: what is passed over the wire",
+            which.name()
+        ));
         let first = self.drain(drain, rows).await;
         self.source.rest().await;
+        say("  tributary");
         let before = self.source.cpu_seconds();
         let usage = self.target.sync();
         let source_cpu_seconds = self.source.cpu_seconds() - before;
         let second = self.drain(drain, rows).await;
+        say("  comparing contents");
         let contents = self.target.verify(&self.source).await;
+        say("  DuckDB alone");
         let loaded: Loaded = target::own(load, self.dir);
         Measured {
             workload: which,
