@@ -163,7 +163,7 @@ impl Attempt<'_> {
 }
 
 /// The share of the memory limit that rows in flight may take.
-const PIPE_SHARE: usize = 16;
+const PIPE_SHARE: usize = 32;
 
 /// The source's task; ends with its owner.
 struct Reading(JoinHandle<Result<()>>);

@@ -195,6 +195,10 @@ pub(crate) fn connect(path: &Path, config: &Config, mode: AccessMode) -> Result<
         .and_then(|settings| settings.with("temp_directory", overflow.to_string_lossy()))
         .and_then(|settings| settings.with("preserve_insertion_order", "false"))
         .and_then(|settings| settings.with("allocator_flush_threshold", "16MB"))
+        // For files that are made now; one that is there keeps the version it has.
+        .and_then(|settings| {
+            settings.with("storage_compatibility_version", &config.storage_version)
+        })
         // Nothing is ever fetched from the network behind the user's back.
         .and_then(|settings| settings.with("autoinstall_known_extensions", "false"))
         .and_then(|settings| settings.with("autoload_known_extensions", "false"))

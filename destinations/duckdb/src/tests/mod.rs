@@ -11,4 +11,5 @@ mod folding;
 mod modes;
 mod names;
 mod sizes;
+mod storage;
 mod types;
