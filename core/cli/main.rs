@@ -21,18 +21,20 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
+use tributary_allocator::Allocator;
 
 use crate::args::Cli;
 use crate::exit::Exit;
 use crate::session::Session;
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: Allocator = Allocator;
 
 /// How long what is under way may take to notice that it was dropped.
 const GRACE: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
+    tributary_allocator::give_back_at_once();
     let cli = Cli::parse();
     let session = Session::new(&cli);
     logging::start(&cli.logging, &session.bars);

@@ -14,7 +14,9 @@ mod restage;
 
 pub use dialect::Dialect;
 pub use evolve::{Definition, Found, FoundColumn, Step, evolve};
-pub use merge::{DELETED, Merge, STAGED_DELETE, STAGED_SEQ, SYNCED_AT, Staged, Staging};
+pub use merge::{
+    DELETED, FIRST, LIVE, Merge, STAGED_DELETE, STAGED_SEQ, SYNCED_AT, Staged, Staging,
+};
 pub use restage::{Restaged, restage};
 
 #[cfg(test)]

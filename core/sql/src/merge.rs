@@ -13,7 +13,7 @@
 //! takes them all. Keys are compared by `=`, which lets engines skip by their zone maps; a row
 //! without a key value must not be staged.
 
-use tributary_model::{Deletes, Error, Result, TablePlan, TruncateKind};
+use tributary_model::{Deletes, Error, Result, TableColumn, TablePlan, TruncateKind};
 
 use crate::Dialect;
 
@@ -26,9 +26,11 @@ pub const STAGED_SEQ: &str = "_tributary_staged_seq";
 /// Whether a staged row is a delete.
 pub const STAGED_DELETE: &str = "_tributary_staged_delete";
 
-const LIVE: &str = "_tributary_live";
+/// The number of a key's live row, where it has one.
+pub const LIVE: &str = "_tributary_live";
+/// The number of a key's first row.
+pub const FIRST: &str = "_tributary_first";
 const LAST: &str = "_tributary_last";
-const FIRST: &str = "_tributary_first";
 
 /// What the staged rows are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,16 +69,7 @@ impl<D: Dialect> Merge<'_, D> {
     /// # Errors
     /// Fails where the warehouse lacks a type of the plan; evolving the table finds that earlier.
     pub fn create_staging(&self) -> Result<String> {
-        let mut columns = Vec::with_capacity(self.plan.columns.len() + 2);
-        for column in &self.plan.columns {
-            let sql_type = self.dialect.type_name(column.data_type).ok_or_else(|| {
-                Error::bug(format!(
-                    "rows of type {} were to be staged",
-                    column.data_type
-                ))
-            })?;
-            columns.push(format!("{} {sql_type}", self.dialect.quote(&column.name)));
-        }
+        let mut columns = self.define(self.plan.columns.iter())?;
         columns.push(format!("{} BIGINT", self.dialect.quote(STAGED_SEQ)));
         columns.push(format!("{} BOOLEAN", self.dialect.quote(STAGED_DELETE)));
         let create = self.dialect.create_temporary(&self.staging.rows);
@@ -87,18 +80,45 @@ impl<D: Dialect> Merge<'_, D> {
     #[must_use]
     pub fn fold(&self, staged: Staged) -> Vec<String> {
         let mut statements = vec![self.find_winners(staged)];
-        match (staged, self.plan.deletes) {
-            (Staged::Deletes, Deletes::Soft) => statements.extend([
-                self.delete_matches(&format!(" AND f.{} IS NOT NULL", self.quoted(LIVE))),
-                self.mark_existing(),
-                self.insert_tombstones(),
-            ]),
-            _ => statements.push(self.delete_matches("")),
+        statements.extend(self.make_way(staged));
+        if (staged, self.plan.deletes) == (Staged::Deletes, Deletes::Soft) {
+            statements.push(self.insert_tombstones());
         }
         statements.push(self.insert_live(staged));
-        statements.push(format!("DROP TABLE {}", self.quoted(&self.staging.fold)));
+        statements.push(self.drop_fold());
         statements.push(self.drop_staging());
         statements
+    }
+
+    /// Takes the rows that are there out of the way, or marks them, once it is known what becomes of
+    /// each key. It needs no staged rows.
+    #[must_use]
+    pub fn make_way(&self, staged: Staged) -> Vec<String> {
+        match (staged, self.plan.deletes) {
+            (Staged::Deletes, Deletes::Soft) => vec![
+                self.delete_matches(&format!(" AND f.{} IS NOT NULL", self.quoted(LIVE))),
+                self.mark_existing(),
+            ],
+            _ => vec![self.delete_matches("")],
+        }
+    }
+
+    /// Makes the table of what becomes of each key: the key's columns, then [`LIVE`] and [`FIRST`].
+    ///
+    /// # Errors
+    /// As [`Self::create_staging`].
+    pub fn create_fold(&self) -> Result<String> {
+        let is_key = |column: &&TableColumn| self.plan.key.contains(&column.name);
+        let mut columns = self.define(self.plan.columns.iter().filter(is_key))?;
+        columns.extend([LIVE, FIRST].map(|name| format!("{} BIGINT", self.quoted(name))));
+        let create = self.dialect.create_temporary(&self.staging.fold);
+        Ok(format!("{create} ({})", columns.join(", ")))
+    }
+
+    /// Drops the table of what becomes of each key.
+    #[must_use]
+    pub fn drop_fold(&self) -> String {
+        format!("DROP TABLE {}", self.quoted(&self.staging.fold))
     }
 
     /// Takes every staged row as it is: for `append`.
@@ -134,6 +154,19 @@ impl<D: Dialect> Merge<'_, D> {
     #[must_use]
     pub fn drop_staging(&self) -> String {
         format!("DROP TABLE {}", self.quoted(&self.staging.rows))
+    }
+
+    fn define<'p>(&self, columns: impl Iterator<Item = &'p TableColumn>) -> Result<Vec<String>> {
+        let define = |column: &TableColumn| {
+            let sql_type = self.dialect.type_name(column.data_type).ok_or_else(|| {
+                Error::bug(format!(
+                    "rows of type {} were to be staged",
+                    column.data_type
+                ))
+            })?;
+            Ok(format!("{} {sql_type}", self.quoted(&column.name)))
+        };
+        columns.map(define).collect()
     }
 
     fn find_winners(&self, staged: Staged) -> String {
@@ -176,7 +209,9 @@ impl<D: Dialect> Merge<'_, D> {
         )
     }
 
-    fn insert_tombstones(&self) -> String {
+    /// Inserts the first staged row of each key that has no live one and no row in the table.
+    #[must_use]
+    pub fn insert_tombstones(&self) -> String {
         let from = format!(
             "{} WHERE f.{} IS NULL AND NOT EXISTS (SELECT 1 FROM {} AS t WHERE {})",
             self.staged_with(FIRST),

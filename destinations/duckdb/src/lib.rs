@@ -26,6 +26,7 @@ mod screen;
 mod system;
 mod target;
 mod transaction;
+mod window;
 
 pub use config::Config;
 pub use destination::DuckDb;

@@ -1,8 +1,9 @@
 //! One table within a load: where its rows go, and in which order.
 //!
-//! Rows that can't meet another of their key go straight into the table; all others are staged and
-//! folded. Once rows of a load are staged, later ones of that table are too, so that the order
-//! holds. // G4
+//! Rows that can't meet another of their key go straight into the table. Others are folded first: in
+//! memory, a window at a time, where the table has the plan's very columns, else in a staging table.
+//! Once rows of a load are staged, later ones of that table are too, and none go straight into the
+//! table while a window is open, so that the order holds. // G4
 //!
 //! Small batches are collected before the appender is started for them, since starting costs as
 //! much as a thousand rows.
@@ -10,9 +11,10 @@
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, TimestampMicrosecondArray};
+use arrow_select::filter::filter_record_batch;
 use tributary_model::{Deletes, Error, Mode, Op, Presence, Result, TablePlan, TruncateKind};
 use tributary_sql::{
-    DELETED, Merge, STAGED_DELETE, STAGED_SEQ, SYNCED_AT, Staged, Staging, restage,
+    DELETED, FIRST, LIVE, Merge, STAGED_DELETE, STAGED_SEQ, SYNCED_AT, Staged, Staging, restage,
 };
 
 use crate::append::{Place, append, batch_of};
@@ -20,6 +22,7 @@ use crate::describe::Inventory;
 use crate::dialect::DuckDialect;
 use crate::layout::{Layout, Rows, Site, bring};
 use crate::screen::Screened;
+use crate::window::{Folded, Survivors, Window};
 
 /// Collected rows that are worth starting the appender.
 const PENDING_ROWS: usize = 8 * 1024;
@@ -34,6 +37,7 @@ const STAGED_BYTES: usize = 256 << 20;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Route {
     Direct,
+    Window,
     Staged,
 }
 
@@ -43,7 +47,9 @@ pub(crate) struct Target {
     plan: Arc<TablePlan>,
     layout: Layout,
     staging: Staging,
-    /// What the staging table holds, where there is one.
+    /// Changes that are not folded yet.
+    window: Window,
+    /// What the staging table holds, where there is one; then the window is empty.
     staged: Option<Holding>,
     pending: Vec<RecordBatch>,
     pending_rows: usize,
@@ -76,6 +82,7 @@ impl Target {
                 rows: format!("_tributary_staged_{number}"),
                 fold: format!("_tributary_fold_{number}"),
             },
+            window: Window::default(),
             staged: None,
             pending: Vec::new(),
             pending_rows: 0,
@@ -92,6 +99,7 @@ impl Target {
         inventory: &mut Inventory,
     ) -> Result<()> {
         self.flush(site)?;
+        self.stage_window(site)?;
         let restaged = match &self.staged {
             Some(held) => restage(&site.dialect, &self.staging, &held.plan, &plan)?,
             None => None,
@@ -118,6 +126,11 @@ impl Target {
         self.pending_bytes
     }
 
+    /// Bytes of changes that are not folded yet.
+    pub(crate) fn window_bytes(&self) -> usize {
+        self.window.bytes()
+    }
+
     /// Takes rows of the plan.
     pub(crate) fn take(&mut self, site: &Site, rows: Screened, presence: Presence) -> Result<()> {
         if rows.ops.is_empty() {
@@ -131,18 +144,19 @@ impl Target {
             self.flush(site)?;
             self.route = route;
         }
-        let system = match route {
-            Route::Direct => self.system_columns(site, &rows.ops),
-            Route::Staged => self.stage_columns(site, &rows)?.to_vec(),
-        };
-        let names = self.plan.columns.iter().map(|column| column.name.as_str());
-        let own = names.zip(rows.rows.columns().iter().cloned());
-        let batch = batch_of(own.chain(system))?;
-        self.pending_rows += batch.num_rows();
-        self.pending_bytes += batch.get_array_memory_size();
-        self.pending.push(batch);
-        if self.pending_rows >= PENDING_ROWS || self.pending_bytes >= PENDING_BYTES {
-            self.flush(site)?;
+        match route {
+            Route::Direct => {
+                let deleted = are_deletes(&rows.ops);
+                self.collect(site, rows.rows, self.system_columns(site, deleted))?;
+            }
+            Route::Window => {
+                self.window
+                    .push(rows.rows, rows.ops.into_iter().map(is_delete))?;
+                if self.window.is_full() {
+                    self.settle(site)?;
+                }
+            }
+            Route::Staged => self.stage(site, rows.rows, are_deletes(&rows.ops))?,
         }
         match &self.staged {
             Some(held) if held.rows >= STAGED_ROWS || held.bytes >= STAGED_BYTES => {
@@ -152,11 +166,35 @@ impl Target {
         }
     }
 
+    /// Collects rows of the plan, with `more` columns, for the appender.
+    fn collect(
+        &mut self,
+        site: &Site,
+        rows: RecordBatch,
+        more: Vec<(&'static str, ArrayRef)>,
+    ) -> Result<()> {
+        let names = self.plan.columns.iter().map(|column| column.name.as_str());
+        let own = names.zip(rows.columns().iter().cloned());
+        let batch = batch_of(own.chain(more))?;
+        self.pending_rows += batch.num_rows();
+        self.pending_bytes += batch.get_array_memory_size();
+        self.pending.push(batch);
+        if self.pending_rows >= PENDING_ROWS || self.pending_bytes >= PENDING_BYTES {
+            self.flush(site)?;
+        }
+        Ok(())
+    }
+
+    fn stage(&mut self, site: &Site, rows: RecordBatch, deletes: BooleanArray) -> Result<()> {
+        let more = self.stage_columns(site, &rows, deletes)?.to_vec();
+        self.collect(site, rows, more)
+    }
+
     /// Gives what was collected to the appender.
     pub(crate) fn flush(&mut self, site: &Site) -> Result<()> {
         let table = &self.plan.table;
         let place = match self.route {
-            Route::Direct => Place::Table {
+            Route::Direct | Route::Window => Place::Table {
                 catalog: &site.dialect.catalog,
                 schema: &table.schema,
                 table: &table.table,
@@ -171,6 +209,9 @@ impl Target {
     /// Brings everything taken so far into the table.
     pub(crate) fn settle(&mut self, site: &Site) -> Result<()> {
         self.flush(site)?;
+        if !self.window.is_empty() {
+            return self.fold_window(site);
+        }
         let Some(held) = self.staged.take() else {
             return Ok(());
         };
@@ -190,6 +231,90 @@ impl Target {
         site.run(&statements, &format!("merging into {}", self.plan.table))
     }
 
+    /// Brings the window into the table.
+    fn fold_window(&mut self, site: &Site) -> Result<()> {
+        let folded = std::mem::take(&mut self.window).fold(&self.plan)?;
+        let doing = format!("merging into {}", self.plan.table);
+        let staged = match folded.has_deletes {
+            true => Staged::Deletes,
+            false => Staged::Upserts,
+        };
+        self.layout.touch();
+        self.store_fold(site, &folded)?;
+        let statements = self.merge(site, |merge| {
+            let mut statements = merge.make_way(staged);
+            if folded.tombstones.is_some() {
+                if self.plan.deletes == Deletes::Soft {
+                    statements.push(merge.insert_tombstones());
+                }
+                statements.push(merge.drop_staging());
+            }
+            statements.push(merge.drop_fold());
+            statements
+        });
+        site.run(&statements, &doing)?;
+        for survivors in folded.rows {
+            self.insert(site, survivors)?;
+        }
+        self.flush(site)
+    }
+
+    /// Puts what becomes of each key, and the tombstones, where the statements look for them.
+    fn store_fold(&self, site: &Site, folded: &Folded) -> Result<()> {
+        let create = self.merge(site, |merge| merge.create_fold())?;
+        site.run(&[create], "making room for keys")?;
+        let is_key = |name: &&str| self.plan.key.iter().any(|key| key == name);
+        let names = self.plan.columns.iter().map(|column| column.name.as_str());
+        let own = names.filter(is_key).zip(folded.keys.iter().cloned());
+        let (live, first): (ArrayRef, ArrayRef) = (
+            Arc::new(folded.live.clone()),
+            Arc::new(folded.first.clone()),
+        );
+        let keys = batch_of(own.chain([(LIVE, live), (FIRST, first)]))?;
+        let connection = &site.connection;
+        append(connection, Place::Temporary(&self.staging.fold), &[keys])?;
+        let Some((rows, numbers)) = &folded.tombstones else {
+            return Ok(());
+        };
+        let create = self.merge(site, |merge| merge.create_staging())?;
+        site.run(&[create], "making room for deleted rows")?;
+        let deletes = BooleanArray::from(vec![true; numbers.len()]);
+        let names = self.plan.columns.iter().map(|column| column.name.as_str());
+        let own = names.zip(rows.columns().iter().cloned());
+        let numbers: ArrayRef = Arc::new(numbers.clone());
+        let more = [(STAGED_SEQ, numbers), (STAGED_DELETE, Arc::new(deletes))];
+        let rows = batch_of(own.chain(more))?;
+        append(connection, Place::Temporary(&self.staging.rows), &[rows])
+    }
+
+    /// Inserts live rows; after a delete they are marked, or left out where deleted rows go.
+    fn insert(&mut self, site: &Site, survivors: Survivors) -> Result<()> {
+        let Survivors {
+            mut rows,
+            mut deleted,
+        } = survivors;
+        if self.plan.deletes != Deletes::Soft && deleted.true_count() > 0 {
+            let keep: BooleanArray = deleted.iter().map(|gone| gone.map(|gone| !gone)).collect();
+            rows = filter_record_batch(&rows, &keep)
+                .map_err(|cause| Error::bug("deleted rows could not be left out").because(cause))?;
+            deleted = BooleanArray::from(vec![false; rows.num_rows()]);
+        }
+        let more = self.system_columns(site, deleted);
+        self.collect(site, rows, more)
+    }
+
+    /// Goes on in a staging table with what the window holds.
+    fn stage_window(&mut self, site: &Site) -> Result<()> {
+        if self.window.is_empty() {
+            return Ok(());
+        }
+        self.route = Route::Staged;
+        for (rows, deletes) in std::mem::take(&mut self.window).into_rows() {
+            self.stage(site, rows, BooleanArray::from(deletes))?;
+        }
+        self.flush(site)
+    }
+
     /// Empties the table at this point of the order.
     pub(crate) fn truncate(&mut self, site: &Site, kind: TruncateKind) -> Result<()> {
         match (kind, self.plan.mode, self.plan.deletes) {
@@ -201,6 +326,7 @@ impl Target {
             (TruncateKind::Change, _, Deletes::Soft) => self.settle(site)?,
             (TruncateKind::Restart, ..) | (TruncateKind::Change, _, Deletes::Hard) => {
                 self.forget_pending();
+                self.window = Window::default();
                 if self.staged.take().is_some() {
                     let drop_staging = self.merge(site, |merge| merge.drop_staging());
                     site.run(&[drop_staging], "dropping staged rows")?;
@@ -213,26 +339,29 @@ impl Target {
     }
 
     fn route_of(&self, ops: &[Op], presence: Presence) -> Route {
-        let nothing_staged = self.staged.is_none();
-        let direct = match self.plan.mode {
-            Mode::Append => self.layout.exact,
+        let alone = presence == Presence::Absent && !ops.contains(&Op::Delete);
+        match self.plan.mode {
+            _ if !self.layout.exact || self.staged.is_some() => Route::Staged,
+            Mode::Append => Route::Direct,
             Mode::Merge | Mode::Replace | Mode::History => {
-                self.layout.exact
-                    && nothing_staged
-                    && presence == Presence::Absent
-                    && !ops.contains(&Op::Delete)
+                if self.window.is_empty() && alone {
+                    Route::Direct
+                } else if Window::suits(&self.plan) {
+                    Route::Window
+                } else {
+                    Route::Staged
+                }
             }
-        };
-        if direct { Route::Direct } else { Route::Staged }
+        }
     }
 
     /// The columns that the table has besides the plan's.
-    fn system_columns(&self, site: &Site, ops: &[Op]) -> Vec<(&'static str, ArrayRef)> {
-        let at = vec![site.load.started_at.timestamp_micros(); ops.len()];
+    fn system_columns(&self, site: &Site, deleted: BooleanArray) -> Vec<(&'static str, ArrayRef)> {
+        let at = vec![site.load.started_at.timestamp_micros(); deleted.len()];
         let at = TimestampMicrosecondArray::from(at).with_timezone("UTC");
         let mut columns: Vec<(&str, ArrayRef)> = vec![(SYNCED_AT, Arc::new(at))];
         if self.plan.deletes == Deletes::Soft {
-            columns.push((DELETED, Arc::new(are_deletes(ops))));
+            columns.push((DELETED, Arc::new(deleted)));
         }
         columns
     }
@@ -241,9 +370,9 @@ impl Target {
     fn stage_columns(
         &mut self,
         site: &Site,
-        rows: &Screened,
+        rows: &RecordBatch,
+        deletes: BooleanArray,
     ) -> Result<[(&'static str, ArrayRef); 2]> {
-        let deletes = are_deletes(&rows.ops);
         let mut held = match self.staged.take() {
             Some(held) => held,
             None => {
@@ -257,10 +386,10 @@ impl Target {
                 }
             }
         };
-        let count = i64::try_from(rows.ops.len()).unwrap_or(i64::MAX);
+        let count = i64::try_from(deletes.len()).unwrap_or(i64::MAX);
         let seq = Int64Array::from_iter_values(held.rows..held.rows + count);
         held.rows += count;
-        held.bytes += rows.rows.get_array_memory_size();
+        held.bytes += rows.get_array_memory_size();
         if deletes.true_count() > 0 {
             held.kind = Staged::Deletes;
         }
@@ -288,8 +417,9 @@ impl Target {
 }
 
 fn are_deletes(ops: &[Op]) -> BooleanArray {
-    let deletes = ops
-        .iter()
-        .map(|op| Some(matches!(op, Op::Delete | Op::Truncate)));
-    deletes.collect()
+    ops.iter().map(|op| Some(is_delete(*op))).collect()
+}
+
+fn is_delete(op: Op) -> bool {
+    matches!(op, Op::Delete | Op::Truncate)
 }

@@ -26,6 +26,9 @@ use crate::{ledger, rejected, system};
 /// Bytes collected for the appenders of all tables together. // G6
 const PENDING_BYTES: usize = 16 << 20;
 
+/// Bytes of changes that are not folded yet, of all tables together. // G6
+const WINDOW_BYTES: usize = 32 << 20;
+
 /// A load under way.
 #[derive(Debug)]
 pub(crate) struct Transaction {
@@ -180,6 +183,12 @@ impl Transaction {
     }
 
     fn bound_pending(&mut self) -> Result<()> {
+        let windows: usize = self.targets.values().map(Target::window_bytes).sum();
+        if windows >= WINDOW_BYTES
+            && let Some(largest) = self.targets.values_mut().max_by_key(|t| t.window_bytes())
+        {
+            largest.settle(&self.site)?;
+        }
         let bytes: usize = self.targets.values().map(Target::pending_bytes).sum();
         if bytes < PENDING_BYTES {
             return Ok(());
