@@ -9,6 +9,9 @@ duckdb_version=1.5.6
 duckdb_package="@duckdb/node-bindings-linux-x64@$duckdb_version-r.1"
 duckdb_sha256=3f4962cdd266eab2b479a5b5a4a6d063d279b2954ae814ed00385d553b747633
 mysql="$TRIBUTARY_CACHE/mysql-9.7"
+# Readers of lakes that share no line with us; the tests believe them.
+python="$TRIBUTARY_CACHE/python"
+python_packages="pyiceberg[sql-sqlite,pyarrow]==0.12.0"
 
 step() { printf '%-12s %s\n' "$1" "$2"; }
 fail() {
@@ -102,6 +105,20 @@ unpack() {
     return 0
 }
 
+python() {
+    if [ "$(cat "$python/packages" 2>/dev/null)" != "$python_packages" ]; then
+        python3 -c 'import ensurepip, venv' 2>/dev/null || debian python3 python3-venv
+        step "Python" "installing pyiceberg"
+        rm -rf "$python"
+        python3 -m venv "$python" &&
+            "$python/bin/pip" install --quiet --disable-pip-version-check "$python_packages" ||
+            fail "pip could not install $python_packages. Is there a network?"
+        # Written last, so that an interrupted run is not taken for done.
+        printf '%s\n' "$python_packages" >"$python/packages"
+    fi
+    step "Python" "$("$python/bin/python" -c 'import pyiceberg; print("pyiceberg", pyiceberg.__version__)')"
+}
+
 # debootstrap mounts system folders; a run that was killed leaves them there.
 remove() {
     local mounted
@@ -118,3 +135,4 @@ tools
 mariadb
 duckdb
 mysql
+python

@@ -17,6 +17,7 @@ const NOT_OURS: [&str; 2] = ["Cargo.lock", "LICENSE"];
 /// A part of the workspace, by its place in the tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Part {
+    Allocator,
     Cli,
     Config,
     Engine,
@@ -33,6 +34,7 @@ impl Part {
         match path.split('/').collect::<Vec<_>>()[..] {
             [""] => Some(Self::Cli),
             ["config"] => Some(Self::Config),
+            ["core", "allocator"] => Some(Self::Allocator),
             ["core", "engine"] => Some(Self::Engine),
             ["core", "rest"] => Some(Self::Rest),
             ["core", "sql"] => Some(Self::Sql),
@@ -48,6 +50,7 @@ impl Part {
     fn may_know(self) -> &'static [Self] {
         match self {
             Self::Cli => &[
+                Self::Allocator,
                 Self::Config,
                 Self::Engine,
                 Self::Model,
@@ -58,7 +61,7 @@ impl Part {
             Self::Destination => &[Self::Model, Self::Sql],
             Self::Config | Self::Engine | Self::Rest | Self::Sql => &[Self::Model],
             Self::Kit => &[Self::Engine, Self::Model],
-            Self::Model => &[],
+            Self::Allocator | Self::Model => &[],
         }
     }
 }

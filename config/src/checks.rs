@@ -9,7 +9,7 @@ use tributary_model::{ConnectionName, StreamName};
 
 use crate::error::{At, Issue};
 use crate::interpolate::Filled;
-use crate::kinds::{KindSpec, Kinds};
+use crate::kinds::{KindSpec, Kinds, Misfit};
 use crate::load::section;
 use crate::path::Path;
 use crate::suggest;
@@ -50,22 +50,37 @@ fn refused(
     kinds: &[KindSpec],
     path: &Path,
     doubtful: &dyn Fn(&Path) -> bool,
-) -> Option<Issue> {
+) -> Vec<Issue> {
     let mut settings = settings.clone();
-    let kind = settings.as_object_mut()?.remove("type")?;
-    let kind = kinds
-        .iter()
-        .find(|known| Some(known.name) == kind.as_str())?;
-    let misfit = kind.accept(&settings).err()?;
-    let mut at = path.clone();
-    for key in &misfit.keys {
-        at = at.key(key);
-    }
-    let why = redact(&misfit.message, &settings, path, doubtful);
-    Some(Issue::new(
-        At::Value(at.clone()),
-        format!("{} is refused: {why}", at.label()),
-    ))
+    let kind = settings
+        .as_object_mut()
+        .and_then(|fields| fields.remove("type"));
+    let Some(kind) = kind.and_then(|kind| find(kinds, &kind)) else {
+        return Vec::new();
+    };
+    let redact = |text: &str| redact(text, &settings, path, doubtful);
+    let issue = |misfit: Misfit| {
+        let at = misfit.keys.iter().fold(path.clone(), |at, key| at.key(key));
+        Issue {
+            message: match misfit.help {
+                // The words are those of whoever reads settings, and name no key.
+                None => format!("{} is refused: {}", at.label(), redact(&misfit.message)),
+                Some(_) => redact(&misfit.message),
+            },
+            help: misfit.help.as_deref().map(redact),
+            severity: misfit.severity,
+            at: match misfit.keys.is_empty() {
+                true => At::Key(at),
+                false => At::Value(at),
+            },
+        }
+    };
+    kind.accept(&settings).into_iter().map(issue).collect()
+}
+
+/// The kind that a `type:` names.
+fn find<'k>(kinds: &'k [KindSpec], name: &Value) -> Option<&'k KindSpec> {
+    kinds.iter().find(|kind| Some(kind.name) == name.as_str())
 }
 
 /// `message` without any text of `value`, found at `path`, that may be secret. // G8
@@ -108,7 +123,7 @@ fn bad_name(name: &str, path: &Path) -> Option<Issue> {
 }
 
 /// Everything about connections.
-pub(crate) fn connections(value: &Value, filled: &Filled) -> Vec<Issue> {
+pub(crate) fn connections(value: &Value, kinds: &Kinds, filled: &Filled) -> Vec<Issue> {
     let mut issues = Vec::new();
     let mut tables = BTreeMap::new();
     for (name, connection) in section(value, "connections").into_iter().flatten() {
@@ -129,10 +144,23 @@ pub(crate) fn connections(value: &Value, filled: &Filled) -> Vec<Issue> {
         issues.extend(patterns(connection, &path));
         let salted = connection.contains_key("salt") || value.get("salt").is_some();
         issues.extend(streams::check(connection, &path, salted));
+        if let Some(kind) = source_of(connection, value, kinds).filter(|kind| !kind.filters) {
+            issues.extend(streams::unfiltered(connection, &path, kind.name));
+        }
         issues.extend(shared_tables(name, connection, &path, &mut tables));
     }
     issues.extend(open_daemon(value, filled));
     issues
+}
+
+/// The kind of a connection's source, where that is known.
+fn source_of<'k>(
+    connection: &Map<String, Value>,
+    value: &Value,
+    kinds: &'k Kinds,
+) -> Option<&'k KindSpec> {
+    let source = section(value, "sources")?.get(connection.get("source")?.as_str()?)?;
+    find(&kinds.sources, source.get("type")?)
 }
 
 /// A reference to something that isn't there.

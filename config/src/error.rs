@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::Serialize;
-use tributary_model::{Error, ErrorKind};
+use tributary_model::{Error, ErrorKind, Severity};
 
 use crate::marks::Span;
 use crate::path::Path;
@@ -29,6 +29,7 @@ pub(crate) struct Issue {
     pub(crate) at: At,
     pub(crate) message: String,
     pub(crate) help: Option<String>,
+    pub(crate) severity: Severity,
 }
 
 impl Issue {
@@ -37,12 +38,17 @@ impl Issue {
             at,
             message: message.into(),
             help: None,
+            severity: Severity::Mistake,
         }
     }
 
     pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
+    }
+
+    pub(crate) fn is_doubt(&self) -> bool {
+        self.severity == Severity::Doubt
     }
 }
 
@@ -90,24 +96,28 @@ pub struct Problems {
     pub problems: Vec<Problem>,
 }
 
+impl Problem {
+    /// The mistake as one line, in the configuration called `file`.
+    #[must_use]
+    pub fn line(&self, file: &str) -> String {
+        let place = match &self.place {
+            Place::File {} => file.to_owned(),
+            Place::Text { line, column } => format!("{file}:{line}:{column}"),
+            Place::Variable { variable } => format!("environment variable {variable}"),
+        };
+        let (message, help) = (&self.message, self.help.as_deref());
+        match help {
+            None => format!("{place}: {message}"),
+            Some(help) if message.ends_with(['?', '.']) => format!("{place}: {message} {help}"),
+            Some(help) => format!("{place}: {message}. {help}"),
+        }
+    }
+}
+
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for problem in &self.problems {
-            match &problem.place {
-                Place::File {} => write!(f, "{}: ", self.file)?,
-                Place::Text { line, column } => write!(f, "{}:{line}:{column}: ", self.file)?,
-                Place::Variable { variable } => write!(f, "environment variable {variable}: ")?,
-            }
-            f.write_str(&problem.message)?;
-            if let Some(help) = &problem.help {
-                let stop = if problem.message.ends_with(['?', '.']) {
-                    ""
-                } else {
-                    "."
-                };
-                write!(f, "{stop} {help}")?;
-            }
-            f.write_str("\n")?;
+            writeln!(f, "{}", problem.line(&self.file))?;
             if let Some(excerpt) = &problem.excerpt {
                 f.write_str(excerpt)?;
             }

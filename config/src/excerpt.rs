@@ -4,6 +4,8 @@
 //! may be a password whose key was misspelt. A line that could not be read as YAML keeps only what
 //! stands before its first value.
 
+use unicode_width::UnicodeWidthChar;
+
 use crate::marks::Span;
 
 const HIDDEN: &str = "***";
@@ -140,17 +142,22 @@ fn frame(number: usize, shown: &str, column: usize, width: usize) -> Option<Stri
         return None;
     }
     let line: String = shown.chars().take(WIDTH).collect();
-    let rest = line.chars().count().saturating_sub(column).max(1);
-    let indent: String = line
+    let cells = |c: char| c.width().unwrap_or(0);
+    let before: String = line
         .chars()
-        .chain(std::iter::repeat(' '))
         .take(column)
-        .map(|c| if c == '\t' { '\t' } else { ' ' })
+        .map(|c| match c {
+            // As wide as the one above it, whatever the terminal makes of it.
+            '\t' => c.to_string(),
+            c => " ".repeat(cells(c)),
+        })
         .collect();
+    let beyond = " ".repeat(column.saturating_sub(line.chars().count()));
+    let marked: usize = line.chars().skip(column).take(width).map(cells).sum();
     let gutter = " ".repeat(number.to_string().len());
-    let carets = "^".repeat(width.clamp(1, rest));
+    let carets = "^".repeat(marked.max(1));
     Some(format!(
-        "  {number} | {}\n  {gutter} | {indent}{carets}\n",
+        "  {number} | {}\n  {gutter} | {before}{beyond}{carets}\n",
         line.trim_end()
     ))
 }
@@ -180,6 +187,20 @@ mod tests {
     fn a_password_in_an_address_is_hidden() {
         let shown = show("url: mysql://me:hunter2@db/shop", span(1, 4), &[]);
         assert!(shown.is_some_and(|shown| shown.contains("mysql://me:***@db/shop")));
+    }
+
+    #[test]
+    fn the_caret_stands_beneath_wide_characters_and_tabs() {
+        for (line, at, caret) in [
+            ("ü: {a: b}", span(5, 6), "    |     ^"),
+            ("日本: {a: b}", span(6, 7), "    |        ^"),
+            ("a: 日本", span(4, 6), "    |    ^^^^"),
+            ("e\u{301}: x", span(5, 6), "    |    ^"),
+            ("a:\tx", span(4, 5), "    |   \t^"),
+        ] {
+            let shown = show(line, at, &[]).unwrap_or_default();
+            assert_eq!(shown, format!("  1 | {line}\n{caret}\n"));
+        }
     }
 
     #[test]

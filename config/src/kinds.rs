@@ -4,46 +4,91 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tributary_model::{Destination, Error, Fault, Severity, Source};
 
 /// One `type:`.
-#[derive(Clone, Debug)]
 pub struct KindSpec {
     /// The word after `type:`.
     pub name: &'static str,
     /// The JSON Schema of its settings, without `type` and without references.
     pub schema: Schema,
-    accept: fn(&Value) -> Result<(), Misfit>,
+    /// Whether `where` of a stream means anything to it.
+    pub(crate) filters: bool,
+    accept: Accept,
 }
 
+/// Finds what is wrong with settings that fit their schema.
+type Accept = Box<dyn Fn(&Value) -> Vec<Misfit> + Send + Sync>;
+
 /// Why settings that fit the schema are still not those of their kind.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Misfit {
     /// Keys that lead to the place.
     pub(crate) keys: Vec<String>,
     pub(crate) message: String,
+    pub(crate) help: Option<String>,
+    pub(crate) severity: Severity,
 }
 
 impl KindSpec {
-    /// The kind `name`, whose settings are a `C`.
+    /// The kind of a source.
     #[must_use]
-    pub fn of<C: JsonSchema + DeserializeOwned>(name: &'static str) -> Self {
+    pub fn source<S: Source>() -> Self {
+        let kind = Self::of(S::KIND, S::faults);
+        match S::FILTERS {
+            true => kind.filtering(),
+            false => kind,
+        }
+    }
+
+    /// The kind of a destination.
+    #[must_use]
+    pub fn destination<D: Destination>() -> Self {
+        Self::of(D::KIND, D::faults)
+    }
+
+    /// The kind `name`, whose settings are a `C`, of which `faults` knows more than a schema says.
+    #[must_use]
+    pub fn of<C>(name: &'static str, faults: fn(&C) -> Vec<Fault>) -> Self
+    where
+        C: JsonSchema + DeserializeOwned + 'static,
+    {
         let mut settings = SchemaSettings::draft2020_12();
         settings.inline_subschemas = true;
         Self {
             name,
             schema: settings.into_generator().into_root_schema_for::<C>(),
-            accept: accept::<C>,
+            filters: false,
+            accept: Box::new(move |settings| accept(settings, faults)),
         }
     }
 
-    /// Turns the settings into their type and drops it: what the schema can't say is found here.
-    pub(crate) fn accept(&self, settings: &Value) -> Result<(), Misfit> {
+    /// The same kind, to which `where` of a stream means something.
+    #[must_use]
+    pub fn filtering(self) -> Self {
+        Self {
+            filters: true,
+            ..self
+        }
+    }
+
+    /// Turns the settings into their type and looks at that: what the schema can't say is found
+    /// here.
+    pub(crate) fn accept(&self, settings: &Value) -> Vec<Misfit> {
         (self.accept)(settings)
     }
 }
 
+impl std::fmt::Debug for KindSpec {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KindSpec")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
 /// All the kinds there are.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Kinds {
     /// Of sources.
     pub sources: Vec<KindSpec>,
@@ -51,17 +96,37 @@ pub struct Kinds {
     pub destinations: Vec<KindSpec>,
 }
 
-fn accept<C: DeserializeOwned>(settings: &Value) -> Result<(), Misfit> {
-    let result: Result<C, _> = serde_path_to_error::deserialize(settings);
-    result.map(drop).map_err(|error| Misfit {
-        keys: error
-            .path()
-            .iter()
-            .filter_map(|segment| match segment {
-                serde_path_to_error::Segment::Map { key } => Some(key.clone()),
-                _ => None,
-            })
-            .collect(),
+fn accept<C: DeserializeOwned>(settings: &Value, faults: fn(&C) -> Vec<Fault>) -> Vec<Misfit> {
+    match serde_path_to_error::deserialize(settings) {
+        Ok(settings) => faults(&settings).into_iter().map(Misfit::from).collect(),
+        Err(error) => vec![misfit(&error)],
+    }
+}
+
+fn misfit(error: &serde_path_to_error::Error<serde_json::Error>) -> Misfit {
+    let keys = error.path().iter().filter_map(|segment| match segment {
+        serde_path_to_error::Segment::Map { key } => Some(key.clone()),
+        _ => None,
+    });
+    Misfit {
+        keys: keys.collect(),
         message: error.inner().to_string(),
-    })
+        help: None,
+        severity: Severity::Mistake,
+    }
+}
+
+impl From<Fault> for Misfit {
+    fn from(fault: Fault) -> Self {
+        let of = |error: &Error| match error.why() {
+            Some(why) => format!("{} ({why})", error.what()),
+            None => error.what(),
+        };
+        Self {
+            keys: fault.keys.iter().map(|&key| key.to_owned()).collect(),
+            message: of(&fault.error),
+            help: fault.error.help().map(ToOwned::to_owned),
+            severity: fault.severity,
+        }
+    }
 }

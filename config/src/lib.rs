@@ -15,6 +15,7 @@ mod duration;
 mod error;
 mod excerpt;
 mod file;
+mod files;
 mod interpolate;
 mod kinds;
 mod layers;

@@ -10,6 +10,7 @@ use crate::checks;
 use crate::error::{At, Issue, Place, Problem, Problems};
 use crate::excerpt;
 use crate::file::File;
+use crate::files;
 use crate::interpolate::{self, Wells};
 use crate::kinds::Kinds;
 use crate::layers::{self, Merged};
@@ -71,22 +72,27 @@ pub fn parse(
     };
     let fixed = |path: &Path| variables.contains_key(path);
     let filled = interpolate::fill_in(&mut value, wells, &fixed);
+    files::anchor(&mut value, kinds, wells.folder);
     let schema = schema::document_schema(kinds);
     let verdict = validate::validate(&schema, &mut value, &filled);
     let mut issues = document.issues;
     issues.extend(filled.issues.iter().cloned());
     issues.extend(verdict.issues.iter().cloned());
     issues.extend(checks::settings(&value, kinds, &filled, &verdict));
-    issues.extend(checks::connections(&value, &filled));
+    issues.extend(checks::connections(&value, kinds, &filled));
     let reporter = Reporter {
         marks: &document.marks,
         variables: &variables,
         verdict: &verdict,
         ..bare
     };
-    if issues.is_empty() {
-        read_checked(&value).map_err(|issue| reporter.report(vec![issue]))
+    // A doubt alone keeps nobody from going on.
+    if issues.iter().all(Issue::is_doubt) {
+        let plan = read_checked(&value).map_err(|issue| reporter.report(vec![issue]))?;
+        let doubts = reporter.report(issues).problems;
+        Ok(Plan { doubts, ..plan })
     } else {
+        issues.retain(|issue| !issue.is_doubt());
         Err(reporter.report(issues))
     }
 }

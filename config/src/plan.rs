@@ -10,6 +10,7 @@ use tributary_model::{
     StreamOptions,
 };
 
+use crate::error::Problem;
 use crate::file::{ConnectionEntry, DaemonEntry, File, FlushEntry, StreamEntry};
 use crate::schedule::Schedule;
 use crate::table;
@@ -29,6 +30,8 @@ pub struct Plan {
     pub connections: BTreeMap<String, ConnectionPlan>,
     /// The long-running process.
     pub daemon: Daemon,
+    /// What can't work here and now and may elsewhere, such as a file that is not there.
+    pub doubts: Vec<Problem>,
 }
 
 /// A source or destination.
@@ -89,6 +92,7 @@ pub(crate) fn fill_in(file: File) -> Plan {
         destinations: ends(file.destinations),
         connections,
         daemon: daemon(file.daemon),
+        doubts: Vec::new(),
     }
 }
 

@@ -31,16 +31,26 @@ pub enum Schedule {
 /// # Errors
 /// A sentence that does not repeat the text.
 pub(crate) fn parse(text: &str) -> Result<Schedule, String> {
-    match text.trim() {
-        "manual" => Ok(Schedule::Manual),
-        "continuous" => Ok(Schedule::Continuous),
-        text if text.contains(' ') && !text.starts_with(|c: char| c.is_ascii_alphabetic()) => {
-            Cron::parse(text).map(Schedule::Cron)
-        }
-        text => duration::parse(text)
-            .map(Schedule::Every)
-            .map_err(|_| "a schedule is 5m, 1h, \"*/15 * * * *\", continuous or manual".to_owned()),
+    let text = text.trim();
+    match text {
+        "manual" => return Ok(Schedule::Manual),
+        "continuous" => return Ok(Schedule::Continuous),
+        _ => {}
     }
+    if let Ok(every) = duration::parse(text) {
+        return Ok(Schedule::Every(every));
+    }
+    match duration::meant(text) {
+        Some(meant) => Err(format!("{HELP}; did you mean `{meant}`?")),
+        None if looks_like_cron(text) => Cron::parse(text).map(Schedule::Cron),
+        None => Err(HELP.to_owned()),
+    }
+}
+
+const HELP: &str = "a schedule is 5m, 1h, \"*/15 * * * *\", continuous or manual";
+
+fn looks_like_cron(text: &str) -> bool {
+    text.contains(' ') && !text.starts_with(|c: char| c.is_ascii_alphabetic())
 }
 
 impl fmt::Display for Schedule {
@@ -48,7 +58,7 @@ impl fmt::Display for Schedule {
         match self {
             Self::Manual => f.write_str("manual"),
             Self::Continuous => f.write_str("continuous"),
-            Self::Every(every) => write!(f, "every {every:?}"),
+            Self::Every(every) => f.write_str(&duration::write(every)),
             Self::Cron(cron) => f.write_str(cron.as_str()),
         }
     }
@@ -91,6 +101,18 @@ mod tests {
         assert!(matches!(parse("*/15 * * * *"), Ok(Schedule::Cron(_))));
         for text in ["", "hourly", "every 5 minutes", "5 minutes", "* * *"] {
             assert!(parse(text).is_err(), "{text}");
+        }
+        let why = parse("5 min").expect_err("units are short");
+        assert!(why.ends_with("did you mean `5m`?"), "{why}");
+    }
+
+    #[test]
+    fn a_schedule_is_shown_as_it_is_written() {
+        for text in ["manual", "continuous", "5m", "1h30m", "*/15 * * * *"] {
+            assert_eq!(
+                parse(text).map(|schedule| schedule.to_string()),
+                Ok(text.to_owned())
+            );
         }
     }
 }

@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 const EVERYWHERE: &str = "Options of every command";
 const AFTER: &str = "\
 Examples:
-  tributary init mysql://reader:secret@db.internal/shop duckdb:warehouse.duckdb
+  tributary init mysql://reader@db.internal/shop duckdb:warehouse.duckdb
   tributary check
   tributary sync
   tributary query warehouse \"SELECT count(*) FROM shop.orders\"
@@ -83,9 +83,13 @@ pub(crate) enum Command {
     /// Write a commented configuration with every stream of a source listed
     #[command(after_help = "\
 Example:
-  tributary init mysql://reader:secret@db.internal:3306/shop duckdb:warehouse.duckdb
+  export SHOP_PASSWORD='the password'
+  tributary init mysql://reader@db.internal:3306/shop duckdb:warehouse.duckdb
 
-The password does not go into the file: it says ${SHOP_PASSWORD}, to be set in the environment.")]
+The password comes from the variable that the file will name: SHOP_PASSWORD for the database `shop`.
+Name another in the address, in single quotes: 'mysql://reader:${DB_PASSWORD}@db.internal/shop'; or
+set TRIBUTARY_SOURCE_PASSWORD for this one run. A password in the address itself works too, but
+whoever lists the processes of this machine can read it. It goes into the file in no case.")]
     Init(InitArgs),
     /// Read the configuration and contact nothing
     Validate(ValidateArgs),
@@ -106,7 +110,11 @@ Examples:
   tributary sync                              every connection
   tributary sync shop                         one of them
   tributary sync shop:shop.orders             one stream of it
-  tributary sync --select 'shop.*' --dry-run  what would be read, and into which tables")]
+  tributary sync --select 'shop.*' --dry-run  what would be read, and into which tables
+
+A stream or --select says what is copied for the first time, and with --full-refresh what is copied
+anew. Streams of a database that were copied before are kept up to date all the same: all of them
+share one place in its change log, which can't move on for some of them alone.")]
     Sync(SyncArgs),
     /// Show how far every connection and stream has come
     Status(StatusArgs),
@@ -117,21 +125,36 @@ Examples:
 Example:
   tributary query warehouse \"SELECT * FROM _tributary.loads ORDER BY committed_at DESC\"")]
     Query(QueryArgs),
+    /// Tidy a lake: put small files together, forget old snapshots, delete files nobody names
+    #[command(after_help = "\
+Example:
+  tributary maintain lake
+
+Safe at any time, also beside `sync`. Once a day is often enough.")]
+    Maintain(MaintainArgs),
     /// List the kinds of source and destination, or the settings of one
     #[command(after_help = "Examples:\n  tributary connectors\n  tributary connectors mysql")]
     Connectors(ConnectorsArgs),
     /// Print the JSON Schema of the configuration, for editors
     #[command(after_help = "Example:\n  tributary schema > tributary.schema.json")]
-    Schema,
+    Schema(JsonArgs),
+}
+
+/// For commands whose result is JSON whatever is asked for.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct JsonArgs {
+    /// Always JSON; accepted so that every command takes the same options
+    #[arg(short, long, value_name = "json", default_value = "json", hide = true)]
+    output: Format,
 }
 
 /// `init`.
 #[derive(Debug, Args)]
 pub(crate) struct InitArgs {
-    /// Where records come from: mysql://user:password@host:3306/database
+    /// Where records come from: mysql://user@host:3306/database
     #[arg(value_name = "SOURCE_URL")]
     pub(crate) source: String,
-    /// Where they go: duckdb:file.duckdb or duckdb:///path/file.duckdb
+    /// Where they go: duckdb:file.duckdb, ./folder or s3://bucket/prefix
     #[arg(value_name = "DESTINATION_URL")]
     pub(crate) destination: String,
     /// The file to write; never one that exists [default: that of --config]
@@ -172,10 +195,11 @@ pub(crate) struct SyncArgs {
     /// What to run: connections, or single streams of them [default: every connection]
     #[arg(value_name = "CONNECTION[:STREAM]")]
     pub(crate) targets: Vec<String>,
-    /// Read the streams anew from the beginning
+    /// Copy the streams anew: each table is emptied in place and fills up again, from the first
+    /// load on
     #[arg(long)]
     pub(crate) full_refresh: bool,
-    /// Only streams that fit this pattern; `!` takes away, may be given again
+    /// Only streams that fit this pattern, such as 'shop.*'; `!` takes away; may be given again
     #[arg(long, value_name = "PATTERN")]
     pub(crate) select: Vec<String>,
     /// Say what would be read and into which tables, and change nothing
@@ -204,6 +228,16 @@ pub(crate) struct QueryArgs {
     /// The question
     #[arg(value_name = "SQL")]
     pub(crate) sql: String,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+/// `maintain`.
+#[derive(Debug, Args)]
+pub(crate) struct MaintainArgs {
+    /// A name under `destinations`
+    #[arg(value_name = "DESTINATION")]
+    pub(crate) destination: String,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }
@@ -241,11 +275,14 @@ pub(crate) enum StateAction {
         /// Which
         #[arg(value_name = "CONNECTION[:STREAM]")]
         target: String,
+        #[command(flatten)]
+        output: JsonArgs,
     },
     /// Replace the shared cursor of a connection, or the cursor of a stream
     #[command(after_help = "\
-Example:
-  tributary state set shop:shop.orders '{\"phase\": \"done\"}'
+Examples:
+  tributary state get shop:shop.orders > orders.json
+  tributary state set shop:shop.orders \"$(cat orders.json)\"
 
 The tables stay as they are: what lies between the old cursor and the new one is read again, or not
 at all.")]
@@ -256,23 +293,31 @@ at all.")]
         /// The cursor, as `state get` prints it
         #[arg(value_name = "JSON")]
         cursor: String,
+        #[command(flatten)]
+        output: OutputArgs,
     },
     /// Forget all cursors of a connection, or that of a stream: the next run reads it anew
     Reset {
         /// Which
         #[arg(value_name = "CONNECTION[:STREAM]")]
         target: String,
+        #[command(flatten)]
+        output: OutputArgs,
     },
     /// Print the state of connections as one JSON document
     Export {
         /// The connections [default: all]
         #[arg(value_name = "CONNECTION")]
         connections: Vec<String>,
+        #[command(flatten)]
+        output: JsonArgs,
     },
     /// Replace the state of the connections in a document that `state export` printed
     Import {
         /// The document; `-` reads stdin
         #[arg(value_name = "FILE")]
         file: PathBuf,
+        #[command(flatten)]
+        output: OutputArgs,
     },
 }

@@ -4,6 +4,7 @@ mod check;
 mod connectors;
 mod discover;
 mod init;
+mod maintain;
 mod query;
 mod schema;
 mod state;
@@ -20,7 +21,15 @@ use crate::session::Session;
 /// Runs one command and says how it went.
 pub(crate) async fn run(command: Command, session: &Session) -> Exit {
     let format = format_of(&command);
-    let outcome = dispatch(command, session).await;
+    // A sync stops by itself, between commits, and reports; only who insists ends it at once.
+    let patience = match &command {
+        Command::Sync(args) if !args.dry_run => 2,
+        _ => 1,
+    };
+    let outcome = tokio::select! {
+        outcome = dispatch(command, session) => outcome,
+        () = session.interruption.asked(patience) => return output::interrupted(format),
+    };
     outcome.unwrap_or_else(|failure| {
         session.bars.clear();
         output::explain(format, &failure)
@@ -37,8 +46,9 @@ async fn dispatch(command: Command, session: &Session) -> Result<Exit, Failure> 
         Command::Status(args) => status::run(&args, session).await,
         Command::State(args) => state::run(&args.action, session).await,
         Command::Query(args) => query::run(&args, session).await,
+        Command::Maintain(args) => maintain::run(&args, session).await,
         Command::Connectors(args) => connectors::run(&args),
-        Command::Schema => Ok(schema::run()),
+        Command::Schema(_) => Ok(schema::run()),
     }
 }
 
@@ -50,14 +60,16 @@ fn format_of(command: &Command) -> Format {
         Command::Sync(args) => args.output.output,
         Command::Status(args) => args.output.output,
         Command::Query(args) => args.output.output,
+        Command::Maintain(args) => args.output.output,
         Command::Connectors(args) => args.output.output,
         Command::State(args) => match &args.action {
-            StateAction::List { output, .. } => output.output,
             StateAction::Get { .. } | StateAction::Export { .. } => Format::Json,
-            StateAction::Set { .. } | StateAction::Reset { .. } | StateAction::Import { .. } => {
-                Format::Text
-            }
+            StateAction::List { output, .. }
+            | StateAction::Set { output, .. }
+            | StateAction::Reset { output, .. }
+            | StateAction::Import { output, .. } => output.output,
         },
-        Command::Init(_) | Command::Schema => Format::Text,
+        Command::Schema(_) => Format::Json,
+        Command::Init(_) => Format::Text,
     }
 }

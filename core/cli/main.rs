@@ -6,17 +6,18 @@
 mod args;
 mod commands;
 mod exit;
+mod interruption;
 mod logging;
 mod output;
 mod progress;
 mod registry;
 mod session;
 mod table;
+mod vault;
 
 #[cfg(test)]
 mod tests;
 
-use std::future::Future;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -49,31 +50,9 @@ fn main() -> ExitCode {
             return Exit::Failed.into();
         }
     };
-    let exit = runtime.block_on(until_interrupted(commands::run(cli.command, &session)));
+    runtime.spawn(session.interruption.clone().listen());
+    let exit = runtime.block_on(commands::run(cli.command, &session));
     session.bars.clear();
     runtime.shutdown_timeout(GRACE);
     exit.into()
-}
-
-/// Runs `command`, or drops it at SIGINT or SIGTERM: what was committed stays.
-async fn until_interrupted(command: impl Future<Output = Exit>) -> Exit {
-    tokio::select! {
-        exit = command => exit,
-        name = interruption() => {
-            tracing::warn!("{name}: stopped; what was committed stays, the rest is read next time");
-            Exit::Interrupted
-        }
-    }
-}
-
-async fn interruption() -> &'static str {
-    use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-        let _ = tokio::signal::ctrl_c().await;
-        return "interrupted";
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => "interrupted",
-        _ = terminate.recv() => "terminated",
-    }
 }

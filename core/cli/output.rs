@@ -31,6 +31,15 @@ pub(crate) fn present(format: Format, document: &impl Serialize, text: impl FnOn
     }
 }
 
+/// Says that a command was stopped before it had a result; the log has said so to people.
+pub(crate) fn interrupted(format: Format) -> Exit {
+    if format == Format::Json {
+        let what = "interrupted before there was a result";
+        print_json(&json!({ "error": { "kind": "interrupted", "what": what, "message": what } }));
+    }
+    Exit::Interrupted
+}
+
 /// Says on stderr, in plain text, why a command could not do what it was asked; and as the one
 /// document on stdout where JSON was asked for.
 pub(crate) fn explain(format: Format, failure: &Failure) -> Exit {

@@ -156,7 +156,7 @@ impl Observer for Watch<'_> {
                 seen.committed += rows;
                 seen.loads += 1;
                 let (rows, loads) = (seen.committed, seen.loads);
-                let took = took.as_secs_f64();
+                let took = (took.as_secs_f64() * 1e3).round() / 1e3;
                 tracing::info!(
                     connection = self.connection,
                     rows,

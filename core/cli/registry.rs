@@ -7,13 +7,21 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tributary_config::{KindSpec, Kinds};
-use tributary_model::{AnyDestination, AnySource, Destination, Error, ErrorKind, Result, Source};
+use tributary_model::{
+    AnyDestination, AnySource, CursorSummary, Destination, Error, ErrorKind, Result, Source,
+};
+
+use crate::vault;
 
 /// The sources.
 fn sources() -> Vec<Kind<dyn AnySource>> {
     vec![
         #[cfg(feature = "mysql")]
         source::<tributary_mysql::MySql>(),
+        #[cfg(feature = "stripe")]
+        source::<tributary_stripe::Stripe>(),
+        #[cfg(feature = "rest")]
+        source::<tributary_rest_connector::Rest>(),
     ]
 }
 
@@ -22,40 +30,52 @@ fn destinations() -> Vec<Kind<dyn AnyDestination>> {
     vec![
         #[cfg(feature = "duckdb")]
         destination::<tributary_duckdb::DuckDb>(),
+        #[cfg(feature = "lake")]
+        destination::<tributary_lake::Lake>(),
     ]
 }
 
 type Connecting<A> = Pin<Box<dyn Future<Output = Result<Arc<A>>> + Send>>;
 
+/// Reads a cursor and says what it says.
+type Summarizing = fn(&Value) -> Result<Option<CursorSummary>, serde_json::Error>;
+
 /// One kind.
 struct Kind<A: ?Sized> {
     spec: KindSpec,
     connect: fn(Value) -> Connecting<A>,
+    summarize: Summarizing,
 }
 
-#[cfg_attr(not(feature = "mysql"), allow(dead_code))]
+#[cfg_attr(
+    not(any(feature = "mysql", feature = "stripe", feature = "rest")),
+    allow(dead_code)
+)]
 fn source<S: Source>() -> Kind<dyn AnySource> {
     Kind {
-        spec: KindSpec::of::<S::Config>(S::KIND),
+        spec: KindSpec::source::<S>(),
         connect: |settings| {
             Box::pin(async {
                 let config = typed(S::KIND, settings)?;
-                Ok(Arc::new(S::connect(config).await?) as Arc<dyn AnySource>)
+                let source = S::connect(config).await?.with_vault(vault::open());
+                Ok(Arc::new(source) as Arc<dyn AnySource>)
             })
         },
+        summarize: |cursor| Ok(S::summarize(&serde_json::from_value(cursor.clone())?)),
     }
 }
 
-#[cfg_attr(not(feature = "duckdb"), allow(dead_code))]
+#[cfg_attr(not(any(feature = "duckdb", feature = "lake")), allow(dead_code))]
 fn destination<D: Destination>() -> Kind<dyn AnyDestination> {
     Kind {
-        spec: KindSpec::of::<D::Config>(D::KIND),
+        spec: KindSpec::destination::<D>(),
         connect: |settings| {
             Box::pin(async {
                 let config = typed(D::KIND, settings)?;
                 Ok(Arc::new(D::connect(config).await?) as Arc<dyn AnyDestination>)
             })
         },
+        summarize: |_| Ok(None),
     }
 }
 
@@ -82,6 +102,28 @@ pub(crate) fn kinds() -> Kinds {
 pub(crate) async fn connect_source(kind: &str, settings: Value) -> Result<Arc<dyn AnySource>> {
     let found = sources().into_iter().find(|known| known.spec.name == kind);
     (found.ok_or_else(|| unknown("source", kind))?.connect)(settings).await
+}
+
+/// What a cursor of a source of this kind says, where that can be put in words.
+pub(crate) fn summarize(kind: &str, cursor: &Value) -> Option<CursorSummary> {
+    let known = sources()
+        .into_iter()
+        .find(|known| known.spec.name == kind)?;
+    (known.summarize)(cursor).ok().flatten()
+}
+
+/// Refuses what is no cursor of a source of this kind.
+pub(crate) fn check_cursor(kind: &str, cursor: &Value) -> Result<()> {
+    let known = sources().into_iter().find(|known| known.spec.name == kind);
+    let read = known.map(|known| (known.summarize)(cursor)).transpose();
+    read.map(drop).map_err(|why| {
+        Error::new(
+            ErrorKind::Config,
+            format!("this is no cursor of a source of type {kind}"),
+        )
+        .because(why)
+        .fix("Write it as `tributary state get` prints it; nothing was changed.")
+    })
 }
 
 /// Connects to a destination.

@@ -9,6 +9,7 @@ use tributary_model::{AnyDestination, AnySource, Context, Error, Result};
 
 use crate::args::{Cli, LogFormat};
 use crate::exit::{Failure, usage};
+use crate::interruption::Interruption;
 use crate::progress::Bars;
 use crate::registry;
 
@@ -19,7 +20,10 @@ pub(crate) struct Session {
     pub(crate) config: PathBuf,
     /// Whether progress is drawn.
     pub(crate) bars: Bars,
-    environment: Environment,
+    /// Whether someone wants it to stop.
+    pub(crate) interruption: Interruption,
+    /// The variables that the program was started with.
+    pub(crate) environment: Environment,
 }
 
 impl Session {
@@ -33,17 +37,19 @@ impl Session {
                 LogFormat::Text => Bars::on_terminal(),
                 LogFormat::Json => Bars::hidden(),
             },
+            interruption: Interruption::new(),
             environment,
         }
     }
 
-    /// Reads the configuration; contacts nothing.
+    /// Reads the configuration; contacts nothing. Doubts are told once, here.
     pub(crate) fn plan(&self) -> Result<Plan, Failure> {
-        Ok(tributary_config::load(
-            &self.config,
-            &self.environment,
-            &registry::kinds(),
-        )?)
+        let plan = tributary_config::load(&self.config, &self.environment, &registry::kinds())?;
+        let file = self.config.display().to_string();
+        for doubt in &plan.doubts {
+            tracing::warn!("{}", doubt.line(&file));
+        }
+        Ok(plan)
     }
 }
 

@@ -60,12 +60,22 @@ mod with_all_parts {
 
     #[test]
     fn every_example_is_valid() {
-        let environment: Environment = ["SHOP_PASSWORD", "TRIBUTARY_SALT", "TRIBUTARY_TOKEN"]
-            .map(|name| (name.to_owned(), "x".to_owned()))
-            .into();
+        let environment: Environment = [
+            "CRM_CLIENT_SECRET",
+            "CRM_REFRESH_TOKEN",
+            "REPORTS_PASSWORD",
+            "SHOP_PASSWORD",
+            "TRIBUTARY_SALT",
+            "TRIBUTARY_TOKEN",
+        ]
+        .map(|name| (name.to_owned(), "x".to_owned()))
+        .into();
         let mut examples = 0;
         for entry in std::fs::read_dir(folder().join("examples")).unwrap() {
             let path = entry.unwrap().path();
+            if path.to_string_lossy().ends_with(".manifest.yaml") {
+                continue; // described APIs, read by the configuration beside them
+            }
             load(&path, &environment, &registry::kinds()).unwrap_or_else(|why| panic!("{why}"));
             examples += 1;
         }

@@ -12,7 +12,7 @@ use crate::world::{Setup, World};
 const MOST_MEBIBYTES: u64 = 350;
 
 /// Runs a sync and returns the most memory that it had.
-async fn peak(world: &World) -> (Finished, u64) {
+pub(super) async fn peak(world: &World) -> (Finished, u64) {
     let mut running = world.program.start(&["sync", "--output", "json"]);
     let status = format!("/proc/{}/status", running.pid());
     let mut most = 0;
@@ -28,7 +28,7 @@ async fn peak(world: &World) -> (Finished, u64) {
     (finished, most / 1024)
 }
 
-fn assert_modest(mebibytes: u64, what: &str) {
+pub(super) fn assert_modest(mebibytes: u64, what: &str) {
     assert!(mebibytes <= MOST_MEBIBYTES, "{what} took {mebibytes} MiB");
 }
 

@@ -97,6 +97,76 @@ async fn all_mistakes_of_a_configuration_are_told_at_once() {
 }
 
 #[tokio::test]
+async fn settings_that_do_not_go_together_are_told_like_other_mistakes() {
+    let world = shop().await;
+    let yaml = world.yaml(Setup {
+        source: "url: 'mysql://a@b', parallelism: 65, tls: {mode: required, ca_file: ca.pem}",
+        connection: "schedule: 5 min, streams: {shop.orders: {where: id > 5}}",
+        port: None,
+    });
+    world.program.write("tributary.yaml", &yaml);
+    for args in [&["validate"][..], &["sync"], &["check"]] {
+        let refused = world.program.run(args).await.exits(2);
+        refused
+            .says("did you mean `5m`?")
+            .says("`parallelism` must be between 1 and 64")
+            .says("`where` is not available");
+    }
+    let yaml = yaml.replace("65", "2").replace("5 min", "5m");
+    world.program.write("tributary.yaml", &yaml);
+    let refused = world.program.run(&["validate"]).await.exits(2);
+    refused
+        .says("tributary.yaml:2:3: `url` and `host` are given")
+        .says("`tls.ca_file` is given, and `tls.mode` verifies nothing")
+        .says("`user` and `url` name two users")
+        .says("4 mistakes");
+    assert!(!world.file().exists());
+}
+
+/// The file may be where the sync will run: validating goes on, and everything else fails.
+#[tokio::test]
+async fn a_file_of_authorities_that_is_not_there_is_told() {
+    let world = shop().await;
+    world.configure(Setup {
+        source: "tls: {ca_file: nowhere.pem}",
+        ..Setup::default()
+    });
+    let doubted = world
+        .program
+        .run(&["validate", "-o", "json"])
+        .await
+        .exits(0);
+    let place = doubted.json()["doubts"][0]["line"].clone();
+    assert_eq!(place, 2, "{doubted}");
+    doubted.says("can't be read here");
+    let refused = world.program.run(&["check"]).await.exits(1);
+    refused
+        .says("FAIL")
+        .says("`tls.ca_file` nowhere.pem can't be read");
+    world
+        .program
+        .run(&["sync"])
+        .await
+        .exits(2)
+        .says("nowhere.pem");
+}
+
+/// What source and destination can't do together is known before anything is read.
+#[tokio::test]
+async fn a_stream_that_cannot_be_kept_as_asked_is_told_by_check_and_dry_run() {
+    let world = shop().await;
+    world.configure(Setup {
+        connection: "streams: {shop.orders: {columns: {id: mask}}}",
+        ..Setup::default()
+    });
+    let checked = world.program.run(&["check"]).await.exits(1);
+    checked.says("FAIL  stream shop.orders").says("`id`");
+    let dry = world.program.run(&["sync", "--dry-run"]).await.exits(3);
+    dry.says("shop.orders: ").says("`id`");
+    assert!(!world.file().exists());
+}
+
+#[tokio::test]
 async fn a_file_that_cannot_be_written_is_refused() {
     let world = shop().await;
     let with = |path: &str| {
@@ -184,6 +254,9 @@ async fn a_file_in_use_is_waited_for_and_then_refused() {
         refused
             .says("held by another process")
             .says("End that process or wait");
+        let checked = world.program.run(&["check"]).await.exits(1);
+        assert!(!checked.stdout.contains(".)"), "{checked}");
+        checked.says("held by another process");
     }
     assert_eq!(world.loads(), before);
     world.sync().await;

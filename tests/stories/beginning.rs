@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
+use tributary_testkit::program::Program;
 use tributary_testkit::server::{Flavor, Options};
 use tributary_testkit::shop::{Shop, TABLES};
 
@@ -32,9 +33,18 @@ async fn init_validate_check_sync_query() {
             yaml.contains("${SHOP_PASSWORD}") && yaml.contains("shop.order_lines"),
             "{yaml}"
         );
+        let modes = "merge | append";
+        assert!(yaml.contains(modes), "it offers what works: {yaml}");
         world.program.run(&["validate"]).await.exits(0);
         assert!(!world.file().exists(), "validating contacts nothing");
         world.program.run(&["check"]).await.exits(0).says("PASS");
+        let discover = ["discover", "shop", "--output", "json"];
+        let found = world.program.run(&discover).await.exits(0).json();
+        let lines = &found["streams"][1];
+        assert_eq!(lines["stream"], "shop.order_lines", "{found:#}");
+        assert_eq!(lines["key"], serde_json::json!(["order_id", "line_no"]));
+        let first = serde_json::json!({"name": "order_id", "type": "uint64", "nullable": false});
+        assert_eq!(lines["columns"][0], first);
         world
             .program
             .run(&["sync"])
@@ -69,6 +79,54 @@ async fn init_validate_check_sync_query() {
             yaml
         );
     }
+}
+
+/// An address on the command line is seen by everybody on the machine: it need not hold the
+/// password.
+#[tokio::test]
+async fn init_takes_the_password_from_the_environment() {
+    let world = World::shop(Flavor::MariaDb, Options::default(), Shop::SMALL).await;
+    let (port, user) = (world.server.port(), &world.reader.name);
+    let password = world.reader.password.as_str();
+    let plain = format!("mysql://{user}@127.0.0.1:{port}/shop");
+    let naming = format!("mysql://{user}:${{DB_PASSWORD}}@127.0.0.1:{port}/shop");
+    let program = Program::new(env!("CARGO_BIN_EXE_tributary"));
+    for (address, variable, written) in [
+        (&plain, "SHOP_PASSWORD", "${SHOP_PASSWORD}"),
+        (&plain, "TRIBUTARY_SOURCE_PASSWORD", "${SHOP_PASSWORD}"),
+        (&naming, "DB_PASSWORD", "${DB_PASSWORD}"),
+    ] {
+        let file = format!("{variable}.yaml");
+        let init = [
+            "init",
+            address.as_str(),
+            "duckdb:w.duckdb",
+            "--output",
+            file.as_str(),
+        ];
+        let env = [(variable, password)];
+        let running = program.start_with(&env, &init);
+        running.wait().await.exits(0).says("4 streams");
+        let yaml = std::fs::read_to_string(program.path(&file)).unwrap();
+        assert!(yaml.contains(written) && !yaml.contains(password), "{yaml}");
+    }
+    let init = |address: &str| {
+        [
+            String::from("init"),
+            address.to_owned(),
+            "duckdb:w".to_owned(),
+        ]
+    };
+    let run = async |address: &str| {
+        let args = init(address);
+        program.run(&args.each_ref().map(String::as_str)).await
+    };
+    let refused = run(&plain).await.exits(1);
+    refused
+        .says("export SHOP_PASSWORD=")
+        .says("nothing was written");
+    run(&naming).await.exits(2).says("DB_PASSWORD is not set");
+    assert!(!program.path("tributary.yaml").exists());
 }
 
 #[tokio::test]
@@ -190,7 +248,7 @@ async fn the_report_has_its_promised_shape() {
     assert!(orders["bytes_read"].as_u64().unwrap() > 10_000);
 }
 
-/// Ctrl-C keeps what has committed; the next run does the rest.
+/// Ctrl-C keeps what has committed, and is reported; the next run does the rest.
 #[tokio::test]
 async fn an_interrupted_sync_is_resumed() {
     let world = World::shop(Flavor::MariaDb, Options::default(), Shop::SMALL).await;
@@ -200,18 +258,28 @@ async fn an_interrupted_sync_is_resumed() {
         ..Default::default()
     });
     let env = [("FAILPOINTS", "engine.after_commit=3*off->1*sleep(3000)")];
-    let mut running = world
-        .program
-        .start_with(&env, &["sync", "--log-level", "debug"]);
+    let args = ["sync", "--log-level", "debug", "--output", "json"];
+    let mut running = world.program.start_with(&env, &args);
     running.logged("committed").await;
     running.interrupt();
-    running
-        .wait()
-        .await
-        .exits(130)
-        .says("what was committed stays");
+    let stopped = running.wait().await.exits(130);
+    let report = stopped.says("what was committed stays").json();
     let committed = world.loads();
     assert!(committed > 0);
+    let connection = &report["connections"][0];
+    assert_eq!(connection["status"], "interrupted", "{report:#}");
+    assert_eq!(connection["loads"], committed, "{report:#}");
+    let streams = connection["streams"].as_array().unwrap();
+    assert_eq!(streams.len(), 4, "{report:#}");
+    let written = streams.iter();
+    let written = written.map(|stream| stream["records_written"].as_i64().unwrap());
+    let loaded = world.number("SELECT sum(rows_written) FROM _tributary.loads");
+    assert_eq!(written.sum::<i64>(), loaded, "{report:#}");
+    assert!(
+        streams
+            .iter()
+            .all(|stream| stream["status"] == "interrupted")
+    );
     world.sync().await;
     assert!(world.loads() > committed);
     world.assert_equal(&TABLES).await;

@@ -72,11 +72,19 @@ async fn a_pattern_on_the_command_line_selects_for_one_run() {
         .exits(0);
     assert_eq!(tables(&world), ["customers"]);
     world
+        .server
+        .execute("UPDATE shop.customers SET credit = 7 WHERE id < 9")
+        .await;
+    world
         .program
         .run(&["sync", "main:shop.products"])
         .await
         .exits(0);
-    assert!(tables(&world).contains(&"products".to_owned()));
+    assert_eq!(tables(&world), ["customers", "products"]);
+    // What was copied before is followed all the same: the place in the log is one for all.
+    world
+        .assert_equal(&["shop.customers", "shop.products"])
+        .await;
     world.sync().await;
     world.assert_equal(&TABLES).await;
     let wrong = world
@@ -91,6 +99,24 @@ async fn a_pattern_on_the_command_line_selects_for_one_run() {
         .await
         .exits(2)
         .says("Did you mean `main`?");
+}
+
+/// As in the configuration that `init` writes.
+#[tokio::test]
+async fn streams_that_are_not_asked_for_are_not_missed() {
+    let world = shop().await;
+    world.configure(Setup {
+        connection: "select: [shop.customers, shop.orders, shop.nothing]",
+        ..Setup::default()
+    });
+    let one = ["sync", "main:shop.orders", "--output", "json"];
+    let report = world.program.run(&one).await.exits(0).json();
+    let streams = report["connections"][0]["streams"].as_array().unwrap();
+    assert_eq!(streams.len(), 1, "{report:#}");
+    let all = world.program.run(&["sync"]).await.exits(3);
+    all.says("the source has no stream shop.nothing");
+    assert_eq!(tables(&world), ["customers", "orders"]);
+    world.assert_equal(&["shop.customers", "shop.orders"]).await;
 }
 
 #[tokio::test]

@@ -4,5 +4,8 @@ mod bad_input;
 mod bad_log;
 mod beginning;
 mod choices;
+mod lake;
 mod layout;
 mod state;
+mod status;
+mod stripe;

@@ -85,6 +85,19 @@ async fn a_state_is_exported_forgotten_and_brought_back() {
         .await
         .exits(1)
         .says("has no cursor");
+    for wrong in ["{\"phase\": 1", "{\"phase\": 1}"] {
+        let set = ["state", "set", "main:shop.orders", wrong];
+        world.program.run(&set).await.exits(2).says("cursor");
+    }
+    let other = exported.stdout.replace("\"phase\"", "\"phrase\"");
+    world.program.write("changed.json", &other);
+    world
+        .program
+        .run(&["state", "import", "changed.json"])
+        .await
+        .exits(2)
+        .says("this is no cursor of a source of type mysql");
+    world.sync().await;
     world
         .program
         .run(&["state", "import", "missing.json"])

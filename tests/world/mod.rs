@@ -1,6 +1,7 @@
 //! What a test of the built program starts from: a private server with a user who may only read,
 //! and the program in a folder of its own, with a DuckDB file beside its configuration.
 
+mod lake;
 mod warehouse;
 
 use std::path::PathBuf;

@@ -30,6 +30,28 @@ pub(crate) fn check(connection: &Map<String, Value>, path: &Path, salted: bool) 
     issues
 }
 
+/// Row filters that the connection's source, of a kind called `kind`, does not understand.
+pub(crate) fn unfiltered(connection: &Map<String, Value>, path: &Path, kind: &str) -> Vec<Issue> {
+    let defaults = connection
+        .get("defaults")
+        .map(|defaults| (path.key("defaults"), defaults));
+    let streams = connection.get("streams").and_then(Value::as_object);
+    let streams = streams.into_iter().flatten();
+    let streams = streams.map(|(name, stream)| (path.key("streams").key(name), stream));
+    let filtered = defaults
+        .into_iter()
+        .chain(streams)
+        .filter(|(_, options)| options.get("where").is_some());
+    filtered
+        .map(|(path, _)| {
+            let what =
+                format!("`where` is not available: a source of type {kind} can't filter rows");
+            Issue::new(At::Key(path.key("where")), what)
+                .help("Take it out, and filter in the warehouse.")
+        })
+        .collect()
+}
+
 fn pattern(name: &str, path: &Path) -> Option<Issue> {
     let what = format!("`{name}` is a pattern, and options are given stream by stream");
     name.contains(['*', '?']).then(|| {

@@ -23,6 +23,12 @@ fn the_small_example() {
 }
 
 #[test]
+fn the_example_of_a_lake() {
+    let plan = load("mysql-to-lake.yaml");
+    assert_eq!(plan.connections["shop"].destination, "lake");
+}
+
+#[test]
 fn the_example_with_every_key() {
     let plan = load("every-key.yaml");
     let shop = &plan.connections["shop"].options;
@@ -66,5 +72,12 @@ fn no_example_is_left_without_a_test() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     names.sort();
-    assert_eq!(names, ["every-key.yaml", "mysql-to-duckdb.yaml"]);
+    let expected = [
+        "every-key.yaml",
+        "mysql-to-duckdb.yaml",
+        "mysql-to-lake.yaml",
+    ];
+    // Those of APIs need the connector that knows their settings: the program's tests load them.
+    names.retain(|name| !name.starts_with("rest-"));
+    assert_eq!(names, expected);
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, de};
 use tributary_config::{Environment, KindSpec, Kinds, Plan, Problems, parse};
-use tributary_model::Secret;
+use tributary_model::{Error, ErrorKind, Fault, Secret};
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -95,13 +95,47 @@ struct Stripe {
     start_date: Option<String>,
 }
 
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Lake {
+    url: String,
+    region: Option<String>,
+    format: Option<String>,
+    partition_by: Option<Vec<String>>,
+    #[serde(default)]
+    tables: BTreeMap<String, BTreeMap<String, Vec<String>>>,
+}
+
+/// Settings that do not go together, in the whole and at a key.
+fn faults_of_mysql(settings: &MySql) -> Vec<Fault> {
+    let wrong = |what: String| Error::new(ErrorKind::Config, what).fix("Keep one of them.");
+    let mut faults = Vec::new();
+    if settings.host.is_some() && settings.socket.is_some() {
+        faults.push(Fault::mistake(&[], wrong("two addresses".to_owned())));
+    }
+    if let (Some(tls), Some(user)) = (&settings.tls, &settings.user) {
+        if let (TlsMode::Disabled, Some(file)) = (&tls.mode, &tls.ca_file) {
+            let what = wrong(format!("{user} verifies nothing with {file}"));
+            faults.push(Fault::mistake(&["tls", "ca_file"], what));
+        }
+        if tls.ca_file.as_deref() == Some("/nowhere.pem") {
+            let what = wrong("there is no such file here".to_owned());
+            faults.push(Fault::doubt(&["tls", "ca_file"], what));
+        }
+    }
+    faults
+}
+
 pub(crate) fn kinds() -> Kinds {
     Kinds {
         sources: vec![
-            KindSpec::of::<MySql>("mysql"),
-            KindSpec::of::<Stripe>("stripe"),
+            KindSpec::of("mysql", faults_of_mysql).filtering(),
+            KindSpec::of::<Stripe>("stripe", |_| Vec::new()),
         ],
-        destinations: vec![KindSpec::of::<DuckDb>("duckdb")],
+        destinations: vec![
+            KindSpec::of::<DuckDb>("duckdb", |_| Vec::new()),
+            KindSpec::of::<Lake>("lake", |_| Vec::new()),
+        ],
     }
 }
 

@@ -324,6 +324,65 @@ fn settings_that_only_their_kind_refuses() {
 }
 
 #[test]
+fn settings_that_do_not_go_together() {
+    assert_snapshot!(report(
+        "\
+sources:
+  both: {type: mysql, host: a, socket: /b}
+  open:
+    type: mysql
+    user: ${WHO}
+    host: a
+    tls: {mode: disabled, ca_file: ca.pem}
+",
+        [("WHO", "somebody")]
+    ));
+}
+
+#[test]
+fn a_doubt_is_told_and_keeps_nobody_from_going_on() {
+    let yaml = |more: &str| {
+        format!(
+            "sources:\n  s: {{type: mysql, user: u, host: h, tls: {{mode: required, \
+             ca_file: /nowhere.pem}}{more}}}\n"
+        )
+    };
+    let plan = read(&yaml(""), []).unwrap();
+    let doubts: Vec<String> = plan
+        .doubts
+        .iter()
+        .map(|doubt| doubt.line("x.yaml"))
+        .collect();
+    assert_eq!(
+        doubts,
+        ["x.yaml:2:69: there is no such file here. Keep one of them."]
+    );
+    let problems = read(&yaml(", port: many"), []).unwrap_err();
+    assert_eq!(problems.problems.len(), 1, "{problems}");
+}
+
+#[test]
+fn filters_that_the_source_does_not_know() {
+    assert_snapshot!(report(
+        "\
+sources:
+  billing: {type: stripe, api_key: x}
+destinations:
+  warehouse: {type: duckdb, path: w.duckdb}
+connections:
+  billing:
+    source: billing
+    destination: warehouse
+    defaults: {where: a > 1}
+    streams:
+      charges: {mode: append, where: b > 1}
+      refunds: {mode: append}
+",
+        []
+    ));
+}
+
+#[test]
 fn overrides_that_are_wrong() {
     assert_snapshot!(report(
         ENDS,

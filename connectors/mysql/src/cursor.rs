@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use tributary_model::{DataType, StreamSchema};
+use tributary_model::{CursorSummary, DataType, Phase, StreamSchema};
 
 use crate::position::LogPosition;
 use crate::snapshot::Segment;
@@ -107,5 +107,98 @@ impl TableCursor {
             key: schema.key.clone(),
             dropped: BTreeSet::new(),
         }
+    }
+}
+
+impl Cursor {
+    /// What it says, for people.
+    pub(crate) fn summary(&self) -> CursorSummary {
+        match self {
+            Self::Log(log) => log.summary(),
+            Self::Table(table) => table.phase.summary(),
+        }
+    }
+}
+
+impl LogCursor {
+    fn summary(&self) -> CursorSummary {
+        let words = match &self.gtid {
+            Some(gtid) => format!("{} (GTID {gtid})", self.position),
+            None => self.position.to_string(),
+        };
+        CursorSummary {
+            words,
+            ..CursorSummary::default()
+        }
+    }
+}
+
+impl TablePhase {
+    /// The phase as every source has it.
+    pub(crate) fn phase(&self) -> Phase {
+        match self {
+            Self::Pending { .. } | Self::Stopped { .. } => Phase::Pending,
+            Self::Snapshot { .. } => Phase::Snapshot,
+            Self::Streaming => Phase::Streaming,
+        }
+    }
+
+    fn summary(&self) -> CursorSummary {
+        let words = match self {
+            Self::Pending { .. } => "to be copied anew".to_owned(),
+            Self::Snapshot {
+                remaining, copied, ..
+            } => {
+                let pieces = remaining.len();
+                let plural = if pieces == 1 { "" } else { "s" };
+                format!("{copied} rows copied, {pieces} piece{plural} left")
+            }
+            Self::Streaming => "copied, follows the log".to_owned(),
+            Self::Stopped { .. } => "stopped, to be copied anew".to_owned(),
+        };
+        CursorSummary {
+            phase: Some(self.phase()),
+            words,
+            stopped: match self {
+                Self::Stopped { reason } => Some(reason.clone()),
+                Self::Pending { .. } | Self::Snapshot { .. } | Self::Streaming => None,
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_is_told_in_words() {
+        let told = |phase: TablePhase| {
+            let summary =
+                Cursor::Table(TableCursor::new(phase, &StreamSchema::default())).summary();
+            (summary.phase, summary.words, summary.stopped)
+        };
+        let snapshot = TablePhase::Snapshot {
+            remaining: vec![Segment::ALL],
+            changed: false,
+            copied: 1200,
+        };
+        let words = "1200 rows copied, 1 piece left".to_owned();
+        assert_eq!(told(snapshot), (Some(Phase::Snapshot), words, None));
+        let reason = "the table was dropped".to_owned();
+        let stopped = told(TablePhase::Stopped {
+            reason: reason.clone(),
+        });
+        assert_eq!((stopped.0, stopped.2), (Some(Phase::Pending), Some(reason)));
+        let log = LogCursor {
+            server: "1".to_owned(),
+            position: LogPosition::new("binlog.000003", 77),
+            gtid: Some("0-1-55".to_owned()),
+            era: 0,
+            prepared: BTreeSet::new(),
+        };
+        let summary = Cursor::Log(log).summary();
+        assert_eq!(summary.words, "binlog.000003:77 (GTID 0-1-55)");
+        assert_eq!(summary.phase, None);
     }
 }

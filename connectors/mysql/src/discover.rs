@@ -87,6 +87,8 @@ pub(crate) fn catalog(tables: &[TableInfo], options: ValueOptions) -> Result<Cat
                 estimated_rows: Some(info.estimated_rows),
                 filter: None,
                 excluded: Vec::new(),
+                is_open: false,
+                needs: None,
             })
         })
         .collect::<Result<Vec<Stream>>>()?;

@@ -2,7 +2,10 @@
 
 use serde_json::json;
 
+use tributary_model::Severity;
+
 use super::*;
+use crate::config::Config;
 
 fn read(value: serde_json::Value) -> Result<Settings> {
     Settings::from_config(serde_json::from_value(value).unwrap())
@@ -73,7 +76,7 @@ fn what_does_not_fit_together_is_refused() {
         json!({"port": 1, "url": "mysql://u@db"}),
         "`port` is given without `host`",
     );
-    fails_with(json!({"url": "mysql://a@db", "user": "b"}), "`user` is `b`");
+    fails_with(json!({"url": "mysql://a@db", "user": "b"}), "two users");
     fails_with(
         json!({"url": "mysql://a:x@db", "password": "y"}),
         "a password stands in",
@@ -83,7 +86,11 @@ fn what_does_not_fit_together_is_refused() {
     fails_with(json!({"url": "mysql://a@db?ssl-mode=maybe"}), "`maybe`");
     fails_with(
         json!({"url": "mysql://a@db/shop", "databases": ["a", "b"]}),
-        "Keep one",
+        "another database",
+    );
+    fails_with(
+        json!({"url": "mysql:///shop", "user": "u"}),
+        "`url` names no host",
     );
     fails_with(
         json!({"host": "mysql://db", "user": "u"}),
@@ -94,6 +101,42 @@ fn what_does_not_fit_together_is_refused() {
         json!({"host": "db", "user": "u", "tls": tls}),
         "verifies nothing",
     );
+}
+
+#[test]
+fn all_that_is_wrong_is_found_at_once() {
+    let config = json!({
+        "host": "a b", "password": "x", "databases": [], "parallelism": 0, "server_id": 0,
+        "tls": {"mode": "disabled", "ca_file": "ca.pem"},
+    });
+    let faults = faults(&serde_json::from_value(config).unwrap());
+    let keys: Vec<String> = faults.iter().map(|fault| fault.keys.join(".")).collect();
+    let expected = [
+        "server_id",
+        "parallelism",
+        "host",
+        "tls.ca_file",
+        "",
+        "databases",
+    ];
+    assert_eq!(keys, expected);
+    // What an address says that can't be read is not called missing.
+    let broken = json!({"url": "mysql://u@db:port", "chunk_rows": 0});
+    let faults = super::faults(&serde_json::from_value(broken).unwrap());
+    let keys: Vec<String> = faults.iter().map(|fault| fault.keys.join(".")).collect();
+    assert_eq!(keys, ["url", "chunk_rows"]);
+}
+
+#[test]
+fn a_file_that_is_not_here_is_a_doubt() {
+    let of = |path: &str| {
+        let config = json!({"host": "db", "user": "u", "tls": {"ca_file": path}});
+        faults(&serde_json::from_value(config).unwrap())
+    };
+    let doubts = of("/no/such/ca.pem");
+    assert_eq!(doubts[0].severity, Severity::Doubt);
+    assert_eq!(doubts[0].keys, ["tls", "ca_file"]);
+    assert!(of(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")).is_empty());
 }
 
 #[test]

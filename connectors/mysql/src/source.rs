@@ -6,8 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use mysql_async::Conn;
 use tributary_model::{
-    Catalog, Error, ErrorKind, Output, Phase, ReadRequest, Report, Result, Scope, Source, State,
-    Stream, StreamName,
+    Catalog, CursorSummary, Error, ErrorKind, Fault, Output, Phase, ReadRequest, Report, Result,
+    Scope, Source, State, Stream, StreamName,
 };
 
 use crate::config::Config;
@@ -21,7 +21,7 @@ use crate::reader::{Progress, Reader};
 use crate::requirements::require;
 use crate::server::{Server, status};
 use crate::session;
-use crate::settings::Settings;
+use crate::settings::{self, Settings};
 use crate::snapshot::Copier;
 use crate::start::{Start, fresh, resume};
 use crate::tables::{Table, Tables};
@@ -37,6 +37,14 @@ impl Source for MySql {
     const KIND: &'static str = "mysql";
     type Config = Config;
     type Cursor = Cursor;
+
+    fn faults(settings: &Config) -> Vec<Fault> {
+        settings::faults(settings)
+    }
+
+    fn summarize(cursor: &Cursor) -> Option<CursorSummary> {
+        Some(cursor.summary())
+    }
 
     async fn connect(config: Config) -> Result<Self> {
         Ok(Self {
@@ -213,11 +221,7 @@ async fn give_up(
 }
 
 fn phase_of(cursor: Option<&TableCursor>) -> Phase {
-    match cursor.map(|cursor| &cursor.phase) {
-        Some(TablePhase::Streaming) => Phase::Streaming,
-        Some(TablePhase::Snapshot { .. }) => Phase::Snapshot,
-        Some(TablePhase::Stopped { .. } | TablePhase::Pending { .. }) | None => Phase::Pending,
-    }
+    cursor.map_or(Phase::Pending, |cursor| cursor.phase.phase())
 }
 
 type Parts<'a> = (

@@ -5,12 +5,14 @@ use std::fmt::Write;
 
 use serde::Serialize;
 use tributary_config::{ConnectionPlan, Plan};
+use tributary_engine::SyncRequest;
 use tributary_model::{AnySource, Error, Report, Result, StreamName, Verdict};
 
 use crate::args::CheckArgs;
 use crate::exit::{Exit, Failure};
 use crate::output;
 use crate::session::{self, Session};
+use crate::table::count;
 
 /// What was found at one end.
 #[derive(Clone, Debug, Serialize)]
@@ -28,6 +30,8 @@ struct ConnectionReport {
     verdict: Verdict,
     source: EndReport,
     destination: EndReport,
+    /// How the streams would be kept; nothing where an end is not as it must be.
+    streams: Report,
 }
 
 #[derive(Debug, Serialize)]
@@ -71,9 +75,15 @@ async fn check(
         None => settle(check_destination(plan, name).await),
     };
     seen.insert(name.clone(), destination.clone());
+    let ends = source.verdict().max(destination.verdict());
+    let streams = match ends {
+        Verdict::Fail => Report::default(),
+        Verdict::Pass | Verdict::Warn => settle(check_streams(plan, connection).await),
+    };
     ConnectionReport {
         connection: connection.options.name.to_string(),
-        verdict: source.verdict().max(destination.verdict()),
+        verdict: ends.max(streams.verdict()),
+        streams,
         source: EndReport {
             kind: plan
                 .sources
@@ -135,6 +145,28 @@ async fn check_destination(plan: &Plan, name: &str) -> Result<Report> {
     session::destination(plan, name).await?.check().await
 }
 
+/// Whether each stream can be kept as it was asked for.
+async fn check_streams(plan: &Plan, connection: &ConnectionPlan) -> Result<Report> {
+    let connection = session::connection(plan, connection).await?;
+    let planned = tributary_engine::plan(&connection, &SyncRequest::default()).await?;
+    let mut report = Report::default();
+    for stream in &planned.streams {
+        if let Some(error) = &stream.error {
+            let found = match &error.why {
+                Some(why) => format!("{} ({why})", error.what),
+                None => error.what.clone(),
+            };
+            let fix = error.fix.as_deref().unwrap_or("See the message.");
+            report.fail(format!("stream {}", stream.stream), found, fix);
+        }
+    }
+    if report.verdict() == Verdict::Pass {
+        let streams = count(planned.streams.len() as u64, "stream");
+        report.pass("streams", format!("{streams} can be kept as asked"));
+    }
+    Ok(report)
+}
+
 /// An error on the way is a finding too.
 fn settle(outcome: Result<Report>) -> Report {
     outcome.unwrap_or_else(|error| {
@@ -166,6 +198,10 @@ fn text(document: &Document) -> String {
         ] {
             let _ = writeln!(text, "{name}: {role} {} ({})", end.name, end.kind);
             findings(&mut text, &end.findings);
+        }
+        if !connection.streams.findings.is_empty() {
+            let _ = writeln!(text, "{name}: streams");
+            findings(&mut text, &connection.streams);
         }
         let _ = match connection.verdict {
             Verdict::Pass => writeln!(text, "{name}: ready\n"),

@@ -56,7 +56,7 @@ fn of_kind<'k>(
 }
 
 fn list(all: &[(&str, &KindSpec)]) -> String {
-    let mut table = Table::new(["type", "role", "settings"]);
+    let mut table = Table::new(["type", "role", "settings"]).whole();
     for (role, kind) in all {
         let keys = kind.schema.get("properties").and_then(Value::as_object);
         let keys: Vec<&str> = keys

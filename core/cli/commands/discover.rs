@@ -1,6 +1,7 @@
 //! `tributary discover`: the streams of a source with keys, columns and types.
 
-use tributary_model::{Catalog, Stream};
+use serde_json::{Value, json};
+use tributary_model::{Catalog, Column, Stream};
 
 use crate::args::DiscoverArgs;
 use crate::exit::{Exit, Failure};
@@ -18,8 +19,28 @@ pub(crate) async fn run(args: &DiscoverArgs, session: &Session) -> Result<Exit, 
             "the source has no streams, or none that may be seen"
         );
     }
-    output::present(args.output.output, &catalog, || text(&catalog));
+    output::present(args.output.output, &document(&catalog), || text(&catalog));
     Ok(Exit::Done)
+}
+
+/// The catalog in the words of other documents.
+fn document(catalog: &Catalog) -> Value {
+    let column = |column: &Column| {
+        json!({
+            "name": column.name,
+            "type": column.data_type.to_string(),
+            "nullable": column.nullable,
+        })
+    };
+    let stream = |stream: &Stream| {
+        json!({
+            "stream": stream.name,
+            "key": stream.schema.key,
+            "estimated_rows": stream.estimated_rows,
+            "columns": stream.schema.columns.iter().map(column).collect::<Vec<_>>(),
+        })
+    };
+    json!({ "streams": catalog.streams.iter().map(stream).collect::<Vec<_>>() })
 }
 
 fn text(catalog: &Catalog) -> String {

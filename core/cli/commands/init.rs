@@ -9,25 +9,59 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use tributary_config::Environment;
-use tributary_model::{Catalog, Context, Error, ErrorKind, Result};
+use tributary_model::{Catalog, Context, Error, ErrorKind, Mode, Result, Secret};
 
 use crate::args::InitArgs;
 use crate::exit::{Exit, Failure, usage};
 use crate::session::Session;
 use crate::table::count;
 use crate::{output, registry};
-use address::{DestinationAddress, SourceAddress};
+use address::{DestinationAddress, Password, SourceAddress};
+
+/// What a first configuration is made of.
+#[derive(Debug)]
+struct First {
+    source: SourceAddress,
+    destination: DestinationAddress,
+    catalog: Catalog,
+    password: Option<Secret>,
+    /// The modes that the destination has.
+    modes: &'static [Mode],
+}
 
 pub(crate) async fn run(args: &InitArgs, session: &Session) -> Result<Exit, Failure> {
     let source = address::source(&args.source)?;
     let destination = address::destination(&args.destination)?;
     let file = target(args, session)?;
-    let catalog = discover(&source).await?;
-    let text = compose::compose(&source, &destination, &catalog);
-    prove(&file, &text, &source)?;
+    let password = source.secret(&session.environment)?;
+    let modes = modes(&destination).await?;
+    let catalog = discover(&source, password.as_ref()).await?;
+    let first = First {
+        source,
+        destination,
+        catalog,
+        password,
+        modes,
+    };
+    let text = compose::compose(&first);
+    prove(&file, &text, &first)?;
     write(&file, &text)?;
-    output::print(&farewell(&file, &source, &destination, &catalog, session));
+    if matches!(first.source.password, Password::Given(_)) {
+        tracing::warn!(
+            "the password stood on the command line, where other users of this machine can see it; \
+             next time leave it out of the address and set {}",
+            first.source.variable()
+        );
+    }
+    output::print(&farewell(&file, &first, session));
     Ok(Exit::Done)
+}
+
+/// The modes that the destination has.
+async fn modes(destination: &DestinationAddress) -> Result<&'static [Mode]> {
+    let settings = destination.settings();
+    let connector = registry::connect_destination(destination.kind, settings).await?;
+    Ok(connector.capabilities().modes)
 }
 
 fn target(args: &InitArgs, session: &Session) -> Result<PathBuf> {
@@ -54,11 +88,15 @@ fn exists(file: &Path) -> Error {
     .fix("Name another file with `--output FILE`, or move it away.")
 }
 
-async fn discover(source: &SourceAddress) -> Result<Catalog> {
-    let connector = registry::connect_source(source.kind, source.settings.clone()).await?;
-    let catalog = connector
-        .discover()
-        .await
+async fn discover(source: &SourceAddress, password: Option<&Secret>) -> Result<Catalog> {
+    let settings = source.connecting(password);
+    let connector = registry::connect_source(source.kind, settings).await?;
+    let catalog = connector.discover().await;
+    let catalog = catalog
+        .map_err(|error| match (error.kind(), password) {
+            (ErrorKind::Access, None) => error.fix(source.how_to_give_a_password()),
+            _ => error,
+        })
         .context(|| "nothing was written".to_owned())?;
     match catalog.streams.is_empty() {
         true => Err(Error::new(
@@ -71,11 +109,10 @@ async fn discover(source: &SourceAddress) -> Result<Catalog> {
 }
 
 /// A file that we write ourselves must be one that we can read.
-fn prove(file: &Path, text: &str, source: &SourceAddress) -> Result<()> {
-    let environment: Environment = source
-        .password
-        .iter()
-        .map(|password| (source.variable(), password.expose().to_owned()))
+fn prove(file: &Path, text: &str, first: &First) -> Result<()> {
+    let password = first.password.iter();
+    let environment: Environment = password
+        .map(|password| (first.source.variable(), password.expose().to_owned()))
         .collect();
     tributary_config::parse(file, text, &environment, &registry::kinds())
         .map(drop)
@@ -101,22 +138,18 @@ fn write(file: &Path, text: &str) -> Result<()> {
     })
 }
 
-fn farewell(
-    file: &Path,
-    source: &SourceAddress,
-    destination: &DestinationAddress,
-    catalog: &Catalog,
-    session: &Session,
-) -> String {
-    let streams = count(catalog.streams.len() as u64, "stream");
+fn farewell(file: &Path, first: &First, session: &Session) -> String {
+    let streams = count(first.catalog.streams.len() as u64, "stream");
     let mut text = format!(
         "Wrote {}: {streams} of {} into {}.\n\nNext:\n",
         file.display(),
-        source.name,
-        destination.shown
+        first.source.name,
+        first.destination.shown
     );
-    if source.password.is_some() {
-        text += &format!("  export {}='the password'\n", source.variable());
+    let variable = first.source.variable();
+    // Where it is set already, it only has to stay so.
+    if first.password.is_some() && !session.environment.contains_key(&variable) {
+        text += &format!("  export {variable}='the password'\n");
     }
     let option = match file == session.config {
         true => String::new(),

@@ -1,5 +1,7 @@
 //! `tributary query`: a question to a destination.
 
+use std::io::IsTerminal;
+
 use serde_json::Value;
 use tributary_model::Answer;
 
@@ -13,11 +15,24 @@ pub(crate) async fn run(args: &QueryArgs, session: &Session) -> Result<Exit, Fai
     let plan = session.plan()?;
     let destination = session::destination(&plan, &args.destination).await?;
     let answer = destination.query(&args.sql).await?;
-    output::present(args.output.output, &answer, || text(&answer));
+    let room = match std::io::stdout().is_terminal() {
+        true => Room::Terminal,
+        false => Room::File,
+    };
+    output::present(args.output.output, &answer, || text(&answer, room));
     Ok(Exit::Done)
 }
 
-fn text(answer: &Answer) -> String {
+/// Where the answer goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Room {
+    /// Long cells are cut.
+    Terminal,
+    /// Nothing is cut: whoever reads it may want all.
+    File,
+}
+
+fn text(answer: &Answer, room: Room) -> String {
     let is_number = |column: usize| {
         let mut values = answer.rows.iter().filter_map(|row| row.get(column));
         answer
@@ -28,6 +43,9 @@ fn text(answer: &Answer) -> String {
     };
     let numbers = (0..answer.columns.len()).filter(|column| is_number(*column));
     let mut table = Table::new(answer.columns.clone()).numbers(numbers);
+    if room == Room::File {
+        table = table.whole();
+    }
     for row in &answer.rows {
         table.row(row.iter().map(cell));
     }
@@ -54,6 +72,9 @@ mod tests {
             columns: vec!["id".to_owned(), "name".to_owned()],
             rows: vec![vec![json!(1), json!("Ada")], vec![json!(20), Value::Null]],
         };
-        assert_eq!(text(&answer), "id  name\n 1  Ada\n20  NULL\n");
+        assert_eq!(
+            text(&answer, Room::Terminal),
+            "id  name\n 1  Ada\n20  NULL\n"
+        );
     }
 }

@@ -31,28 +31,36 @@ pub(crate) async fn run(action: &StateAction, session: &Session) -> Result<Exit,
             let states = read(&plan, connections).await?;
             list(&states, output.output);
         }
-        StateAction::Get { target } => {
+        StateAction::Get { target, .. } => {
             let document = get(&plan, &Target::from(target.as_str())).await?;
             output::print_json(&document);
         }
-        StateAction::Export { connections } => {
+        StateAction::Export { connections, .. } => {
             let mut states = read(&plan, connections).await?;
             states.retain(|_, state| state.is_some());
             output::print_json(&states);
         }
-        StateAction::Set { target, cursor } => {
+        StateAction::Set {
+            target,
+            cursor,
+            output,
+        } => {
             write::set(&plan, &Target::from(target.as_str()), cursor).await?;
-            output::print(&format!("set the cursor of {target}\n"));
+            output::present(output.output, &json!({ "set": target }), || {
+                format!("set the cursor of {target}\n")
+            });
         }
-        StateAction::Reset { target } => {
+        StateAction::Reset { target, output } => {
             write::reset(&plan, &Target::from(target.as_str())).await?;
-            output::print(&format!(
-                "reset {target}: the next sync reads it from the beginning\n"
-            ));
+            output::present(output.output, &json!({ "reset": target }), || {
+                format!("reset {target}: the next sync reads it from the beginning\n")
+            });
         }
-        StateAction::Import { file } => {
+        StateAction::Import { file, output } => {
             let names = write::import(&plan, file).await?;
-            output::print(&format!("imported the state of {}\n", names.join(", ")));
+            output::present(output.output, &json!({ "imported": names }), || {
+                format!("imported the state of {}\n", names.join(", "))
+            });
         }
     }
     Ok(Exit::Done)
@@ -125,7 +133,7 @@ fn text(states: &States) -> String {
             table.row([name, "", epoch.as_str(), "none"]);
         }
     }
-    table.render(0)
+    table.render(0) + "\n`tributary state get CONNECTION[:STREAM]` prints a cursor whole.\n"
 }
 
 #[cfg(test)]
@@ -145,6 +153,8 @@ mod tests {
         new                             none yet
         shop        (all)        3      {"gtid":"0-1-5"}
         shop        shop.orders  3      "done"
+
+        `tributary state get CONNECTION[:STREAM]` prints a cursor whole.
         "#);
     }
 }

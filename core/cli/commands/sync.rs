@@ -8,13 +8,13 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use tributary_config::{ConnectionPlan, Plan};
 use tributary_engine::{Status, SyncReport, SyncRequest};
-use tributary_model::{Error, ErrorKind, Result, Selection, Until};
+use tributary_model::{ErrorKind, Result, Selection, Until};
 
 use crate::args::{Format, SyncArgs};
 use crate::commands::target::Target;
 use crate::exit::{Exit, Failure};
 use crate::output;
-use crate::progress::{Bars, Watch};
+use crate::progress::Watch;
 use crate::session::{self, Session};
 
 #[derive(Debug, Serialize)]
@@ -36,7 +36,7 @@ pub(crate) async fn run(args: &SyncArgs, session: &Session) -> Result<Exit, Fail
     }
     let mut connections = Vec::new();
     for run in &runs {
-        connections.push(sync(&plan, run, &session.bars).await);
+        connections.push(sync(&plan, run, session).await);
     }
     session.bars.clear();
     let document = Document { connections };
@@ -84,14 +84,18 @@ fn runs<'p>(args: &SyncArgs, plan: &'p Plan) -> Result<Vec<Run<'p>>> {
         .collect())
 }
 
-async fn sync(plan: &Plan, run: &Run<'_>, bars: &Bars) -> SyncReport {
+async fn sync(plan: &Plan, run: &Run<'_>, session: &Session) -> SyncReport {
     let name = &run.connection.options.name;
+    let stop = session.interruption.asked(1);
+    if session.interruption.is_asked() {
+        return SyncReport::interrupted(name.clone());
+    }
     let connection = match session::connection(plan, run.connection).await {
         Ok(connection) => connection,
-        Err(error) => return unconnected(run, &error),
+        Err(error) => return SyncReport::failed(name.clone(), &error),
     };
-    let watch = Watch::new(name.as_str(), bars);
-    let report = tributary_engine::sync(&connection, &run.request, &watch).await;
+    let watch = Watch::new(name.as_str(), &session.bars);
+    let report = tributary_engine::sync_until(&connection, &run.request, &watch, stop).await;
     watch.finish();
     report
 }
@@ -105,18 +109,6 @@ fn complain(document: &Document) {
     }
 }
 
-/// A run that ended before it began.
-fn unconnected(run: &Run<'_>, error: &Error) -> SyncReport {
-    SyncReport {
-        connection: run.connection.options.name.clone(),
-        status: Status::Failed,
-        duration_seconds: 0.0,
-        loads: 0,
-        streams: Vec::new(),
-        error: Some(error.into()),
-    }
-}
-
 fn exit(reports: &[SyncReport]) -> Exit {
     let all = |status| reports.iter().all(|report| report.status == status);
     let misconfigured = |report: &SyncReport| {
@@ -125,7 +117,9 @@ fn exit(reports: &[SyncReport]) -> Exit {
             .as_ref()
             .is_some_and(|error| error.kind == ErrorKind::Config)
     };
+    let any = |status| reports.iter().any(|report| report.status == status);
     match () {
+        () if any(Status::Interrupted) => Exit::Interrupted,
         () if all(Status::Succeeded) => Exit::Done,
         () if !all(Status::Failed) => Exit::Partial,
         () if reports.iter().all(misconfigured) => Exit::BadInput,
@@ -136,7 +130,7 @@ fn exit(reports: &[SyncReport]) -> Exit {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use tributary_model::ConnectionName;
+    use tributary_model::{ConnectionName, Error};
 
     use super::*;
 
@@ -153,7 +147,7 @@ mod tests {
 
     #[test]
     fn the_exit_code_says_how_much_succeeded() {
-        use Status::{Failed, Partial, Succeeded};
+        use Status::{Failed, Interrupted, Partial, Succeeded};
         let away = Some(ErrorKind::Unavailable);
         let wrong = Some(ErrorKind::Config);
         for (reports, expected) in [
@@ -162,6 +156,11 @@ mod tests {
             (vec![(Partial, None)], Exit::Partial),
             (vec![(Failed, away), (Failed, wrong)], Exit::Failed),
             (vec![(Failed, wrong)], Exit::BadInput),
+            (
+                vec![(Succeeded, None), (Interrupted, None)],
+                Exit::Interrupted,
+            ),
+            (vec![(Failed, away), (Interrupted, None)], Exit::Interrupted),
             (vec![], Exit::Done),
         ] {
             let reports: Vec<_> = reports.into_iter().map(|(s, k)| report(s, k)).collect();

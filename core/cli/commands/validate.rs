@@ -18,6 +18,7 @@ pub(crate) fn run(args: &ValidateArgs, session: &Session) -> Result<Exit, Failur
         "sources": plan.sources.keys().collect::<Vec<_>>(),
         "destinations": plan.destinations.keys().collect::<Vec<_>>(),
         "connections": plan.connections.keys().collect::<Vec<_>>(),
+        "doubts": plan.doubts,
     });
     output::present(args.output.output, &document, || text(&file, &plan));
     Ok(Exit::Done)

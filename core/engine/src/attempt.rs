@@ -111,6 +111,9 @@ impl Attempt<'_> {
         let mut kept = BTreeMap::new();
         for stream in streams {
             ledger.enter(&stream.name, &table_of(self.connection, &stream.name));
+            if ledger.is_left_out(&stream.name) {
+                continue;
+            }
             match decided.remove(&stream.name) {
                 Some(Ok(table)) => {
                     let estimated_rows = stream.estimated_rows;
@@ -283,7 +286,7 @@ impl Loading<'_> {
             }
             Message::Failed { stream, error } => {
                 self.fail(&stream, &error, ledger);
-                Ok(())
+                self.do_without(&stream, ledger)
             }
         }
     }
@@ -304,7 +307,7 @@ impl Loading<'_> {
             Ok(shaped) => shaped,
             Err(error) if concerns_one_stream(error.kind()) => {
                 self.drop_stream(stream, &error, ledger);
-                return Ok(());
+                return self.do_without(stream, ledger);
             }
             Err(error) => return Err(error),
         };
@@ -402,6 +405,21 @@ impl Loading<'_> {
         }
         self.dropped.insert(stream.clone());
         self.fail(stream, error, ledger);
+    }
+
+    /// A stream that has failed sends no cursor any more. Where rows of it wait for one, the load
+    /// could never commit, and must not with them in it: it is void, and reading begins again from
+    /// the last one without the stream. // G2
+    fn do_without(&self, stream: &StreamName, ledger: &mut Ledger) -> Result<()> {
+        let waits = |open: &Open| open.fill.waits_for(stream);
+        if self.state.shared.is_some() || !self.load.as_ref().is_some_and(waits) {
+            return Ok(());
+        }
+        ledger.leave_out(stream);
+        Err(Error::new(
+            ErrorKind::Unavailable,
+            format!("{stream} failed with rows that no cursor covers"),
+        ))
     }
 
     fn fail(&self, stream: &StreamName, error: &Error, ledger: &mut Ledger) {

@@ -26,8 +26,9 @@ impl fmt::Debug for Connection {
 /// What one run is asked to do.
 #[derive(Clone, Debug)]
 pub struct SyncRequest {
-    /// Only these of the connection's streams; empty means all. A source whose streams share one
-    /// change log is always followed for all of them: its one cursor can't move for some alone.
+    /// Only these of the connection's streams; empty means all. Where streams share one change log,
+    /// those that have been copied are followed all the same: the log's cursor can't move for some
+    /// of them alone.
     pub only: Selection,
     /// Whether the streams asked for are read anew from the beginning.
     pub full_refresh: bool,

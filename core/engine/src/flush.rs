@@ -56,6 +56,11 @@ impl Fill {
         self.uncovered.is_empty()
     }
 
+    /// Whether rows of `stream` wait for a cursor.
+    pub(crate) fn waits_for(&self, stream: &StreamName) -> bool {
+        self.uncovered.contains(stream)
+    }
+
     /// Whether the policy wants a commit.
     pub(crate) fn is_full(&self, now: Instant) -> bool {
         self.rows >= self.policy.rows

@@ -1,6 +1,6 @@
 //! What a run has done so far, over all its attempts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tributary_model::{Error, Phase, StreamCount, StreamName, TableName};
 
@@ -30,6 +30,10 @@ pub(crate) struct Ledger {
     streams: BTreeMap<StreamName, Entry>,
     pub(crate) loads: u64,
     pub(crate) in_doubt: Option<InDoubt>,
+    /// Streams that later attempts of this run do without.
+    left_out: BTreeSet<StreamName>,
+    /// Whether an attempt ended only to begin again without a stream.
+    begins_again: bool,
 }
 
 impl Ledger {
@@ -42,11 +46,28 @@ impl Ledger {
         });
     }
 
-    /// Forgets which streams failed: an attempt tries all of them.
+    /// Forgets which streams failed: an attempt tries all of them, except those left out.
     pub(crate) fn try_all(&mut self) {
-        for entry in self.streams.values_mut() {
-            entry.error = None;
+        for (stream, entry) in &mut self.streams {
+            if !self.left_out.contains(stream) {
+                entry.error = None;
+            }
         }
+    }
+
+    /// Notes that this attempt must end and the run go on without `stream`.
+    pub(crate) fn leave_out(&mut self, stream: &StreamName) {
+        self.left_out.insert(stream.clone());
+        self.begins_again = true;
+    }
+
+    pub(crate) fn is_left_out(&self, stream: &StreamName) -> bool {
+        self.left_out.contains(stream)
+    }
+
+    /// Whether the attempt that ended is to be made again without a stream; says so once.
+    pub(crate) fn begins_again(&mut self) -> bool {
+        std::mem::take(&mut self.begins_again)
     }
 
     pub(crate) fn phase(&mut self, stream: &StreamName, phase: Phase) {
@@ -84,37 +105,59 @@ impl Ledger {
         committed
     }
 
-    /// The outcome, given whether the run as a whole failed.
-    pub(crate) fn close(self, failure: Option<&Error>) -> (Status, Vec<StreamReport>) {
+    /// The outcome, given how the run as a whole ended.
+    pub(crate) fn close(self, ending: &Ending) -> (Status, Vec<StreamReport>) {
         let streams: Vec<_> = self
             .streams
             .into_iter()
-            .map(|(stream, entry)| entry.report(stream, failure))
+            .map(|(stream, entry)| entry.report(stream, ending))
             .collect();
         let failed = streams
             .iter()
             .filter(|stream| stream.status == Status::Failed)
             .count();
-        let status = match failed {
-            _ if failure.is_some() => Status::Failed,
-            0 => Status::Succeeded,
-            all if all == streams.len() => Status::Failed,
-            _ => Status::Partial,
+        let status = match ending {
+            Ending::Failed(_) => Status::Failed,
+            Ending::Interrupted => Status::Interrupted,
+            Ending::Complete if failed == 0 => Status::Succeeded,
+            Ending::Complete if failed == streams.len() => Status::Failed,
+            Ending::Complete => Status::Partial,
         };
         (status, streams)
     }
 }
 
+/// How a run as a whole ended.
+#[derive(Debug)]
+pub(crate) enum Ending {
+    /// All that there was has been read; streams may have failed alone.
+    Complete,
+    /// It failed as a whole.
+    Failed(Error),
+    /// It was stopped from outside.
+    Interrupted,
+}
+
+impl Ending {
+    /// Why it failed as a whole.
+    pub(crate) fn error(&self) -> Option<&Error> {
+        match self {
+            Self::Failed(error) => Some(error),
+            Self::Complete | Self::Interrupted => None,
+        }
+    }
+}
+
 impl Entry {
-    fn report(self, stream: StreamName, failure: Option<&Error>) -> StreamReport {
-        let error = self.error.or_else(|| failure.map(ErrorReport::from));
+    fn report(self, stream: StreamName, ending: &Ending) -> StreamReport {
+        let error = self.error.or_else(|| ending.error().map(ErrorReport::from));
         StreamReport {
             stream,
             table: self.table,
-            status: if error.is_some() {
-                Status::Failed
-            } else {
-                Status::Succeeded
+            status: match (&error, ending) {
+                (Some(_), _) => Status::Failed,
+                (None, Ending::Interrupted) => Status::Interrupted,
+                (None, Ending::Complete | Ending::Failed(_)) => Status::Succeeded,
             },
             phase: self.phase,
             records_read: self.count.rows_read,

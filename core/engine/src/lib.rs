@@ -6,6 +6,7 @@
 mod attempt;
 mod connection;
 mod flush;
+mod gate;
 mod ledger;
 mod normalize;
 mod observer;
@@ -18,4 +19,4 @@ pub use connection::{Connection, SyncRequest};
 pub use observer::{Event, Observer, Silent};
 pub use plan::{PlannedStream, SyncPlan, plan};
 pub use report::{ErrorReport, Status, StreamReport, SyncReport};
-pub use sync::sync;
+pub use sync::{sync, sync_until};

@@ -11,6 +11,7 @@ use tributary_model::{
 
 use crate::connection::{Connection, SyncRequest};
 use crate::normalize::{Table, TableSetup, table_name};
+use crate::report::ErrorReport;
 
 /// What a run would do with one stream.
 #[derive(Clone, Debug, Serialize)]
@@ -28,7 +29,7 @@ pub struct PlannedStream {
     /// How many rows the source thinks it has.
     pub estimated_rows: Option<u64>,
     /// Why the stream can't be read, where it can't.
-    pub error: Option<String>,
+    pub error: Option<ErrorReport>,
 }
 
 /// What a run would do.
@@ -71,7 +72,7 @@ pub async fn plan(connection: &Connection, request: &SyncRequest) -> Result<Sync
             error: tables
                 .get(&stream.name)
                 .and_then(|table| table.as_ref().err())
-                .map(ToString::to_string),
+                .map(Into::into),
             stream: stream.name.clone(),
         }
     };
@@ -80,7 +81,7 @@ pub async fn plan(connection: &Connection, request: &SyncRequest) -> Result<Sync
     })
 }
 
-/// Streams that the user names, without a pattern, and that the source does not have.
+/// Streams that the user names, without a pattern, asks for now, and that the source does not have.
 pub(crate) fn missing(
     options: &ConnectionOptions,
     request: &SyncRequest,
@@ -100,6 +101,7 @@ pub(crate) fn missing(
         .filter(|name| options.select.contains(name));
     let mut missing: Vec<_> = named
         .chain(with_options.cloned())
+        .filter(|name| request.asks_for(name))
         .filter(|name| !found.iter().any(|stream| stream.name == *name))
         .collect();
     missing.sort();
@@ -127,13 +129,15 @@ pub(crate) async fn selected(
 ) -> Result<Vec<Stream>> {
     let options = &connection.options;
     let catalog = connection.source.discover().await?;
-    // One shared cursor can't move for some streams alone: the others would miss what lies between.
-    let follows_all = state.shared.is_some();
+    // One shared cursor can't move for some streams alone: the others that it has brought so far
+    // would miss what lies between. Those that have no cursor yet miss nothing: their copy is to come.
+    let is_followed =
+        |name: &StreamName| state.shared.is_some() && state.streams.contains_key(name);
     let mut streams: Vec<Stream> = catalog
         .streams
         .into_iter()
         .filter(|stream| options.select.contains(&stream.name))
-        .filter(|stream| follows_all || request.asks_for(&stream.name))
+        .filter(|stream| request.asks_for(&stream.name) || is_followed(&stream.name))
         .collect();
     for stream in &mut streams {
         let chosen = options.of(&stream.name);
@@ -194,6 +198,7 @@ pub(crate) fn tables(
                 table: name,
                 capabilities: &capabilities,
                 salt: connection.options.salt.as_ref(),
+                is_open: stream.is_open,
             })
         });
         tables.insert(stream.name.clone(), table);

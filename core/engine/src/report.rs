@@ -13,6 +13,8 @@ pub enum Status {
     Partial,
     /// It failed; what had committed stays.
     Failed,
+    /// It was stopped from outside before its end; what had committed stays.
+    Interrupted,
 }
 
 /// An error, taken apart for people and programs.
@@ -30,6 +32,31 @@ pub struct ErrorReport {
     pub fix: Option<String>,
     /// All of it as one line.
     pub message: String,
+}
+
+impl SyncReport {
+    /// The report of a run that was stopped before it began.
+    #[must_use]
+    pub fn interrupted(connection: ConnectionName) -> Self {
+        Self {
+            connection,
+            status: Status::Interrupted,
+            duration_seconds: 0.0,
+            loads: 0,
+            streams: Vec::new(),
+            error: None,
+        }
+    }
+
+    /// The report of a run that could not begin.
+    #[must_use]
+    pub fn failed(connection: ConnectionName, error: &Error) -> Self {
+        Self {
+            status: Status::Failed,
+            error: Some(error.into()),
+            ..Self::interrupted(connection)
+        }
+    }
 }
 
 impl From<&Error> for ErrorReport {

@@ -2,13 +2,15 @@
 //!
 //! Every attempt starts from the state that the destination holds. There is no other recovery.
 
+use std::future::Future;
 use std::time::Instant;
 
 use tributary_model::{Error, Result};
 
 use crate::attempt::{Attempt, Progress};
 use crate::connection::{Connection, SyncRequest};
-use crate::ledger::Ledger;
+use crate::gate::Gate;
+use crate::ledger::{Ending, Ledger};
 use crate::observer::{Event, Observer};
 use crate::report::SyncReport;
 use crate::retry::{Action, action};
@@ -19,19 +21,46 @@ pub async fn sync(
     request: &SyncRequest,
     observer: &dyn Observer,
 ) -> SyncReport {
+    sync_until(connection, request, observer, std::future::pending()).await
+}
+
+/// Runs a connection once, unless `stop` is ready before its end: then the commit that may be under
+/// way is waited for, the rest is dropped, and the report says how far it came.
+pub async fn sync_until(
+    connection: &Connection,
+    request: &SyncRequest,
+    observer: &dyn Observer,
+    stop: impl Future<Output = ()>,
+) -> SyncReport {
     let begun = Instant::now();
+    let gate = Gate::new();
+    let gated = Connection {
+        options: connection.options.clone(),
+        source: connection.source.clone(),
+        destination: gate.around(connection.destination.clone()),
+    };
     let mut ledger = Ledger::default();
-    let outcome = run(connection, request, observer, &mut ledger).await;
-    let failure = outcome.err();
+    let stopped = async {
+        stop.await;
+        gate.open().await;
+    };
+    let ending = tokio::select! {
+        biased; // a reply is booked before its commit counts as over, see `gate`
+        outcome = run(&gated, request, observer, &mut ledger) => match outcome {
+            Ok(()) => Ending::Complete,
+            Err(error) => Ending::Failed(error),
+        },
+        () = stopped => Ending::Interrupted,
+    };
     let loads = ledger.loads;
-    let (status, streams) = ledger.close(failure.as_ref());
+    let (status, streams) = ledger.close(&ending);
     SyncReport {
         connection: connection.options.name.clone(),
         status,
         duration_seconds: begun.elapsed().as_secs_f64(),
         loads,
         streams,
-        error: failure.as_ref().map(Into::into),
+        error: ending.error().map(Into::into),
     }
 }
 
@@ -55,6 +84,10 @@ async fn run(
         let Err(error) = attempt.run(ledger, &mut progress).await else {
             return Ok(());
         };
+        if ledger.begins_again() {
+            tracing::info!(reason = %error, "beginning again from the last load");
+            continue;
+        }
         failed = if ledger.loads > before { 1 } else { failed + 1 };
         wait_or_stop(error, failed, observer).await?;
     }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    ConnectionName, DataType, Op, Presence, Rejection, Report, Result, State, StreamName,
+    ConnectionName, DataType, Fault, Op, Presence, Rejection, Report, Result, State, StreamName,
     TableName, TruncateKind,
 };
 
@@ -221,6 +221,10 @@ pub trait Destination: Sized + Send + Sync + 'static {
     /// Its load.
     type Load: Load;
 
+    /// What can't be meant in the settings, all of it; contacts nothing.
+    fn faults(_settings: &Self::Config) -> Vec<Fault> {
+        Vec::new()
+    }
     /// Checks the settings and makes a connector; contacts the destination only if it must.
     async fn connect(config: Self::Config) -> Result<Self>;
     /// Preflight: every right, proved by using it.
@@ -239,6 +243,12 @@ pub trait Destination: Sized + Send + Sync + 'static {
     async fn begin(&self, plan: &LoadPlan, fence: &Fence) -> Result<Self::Load>;
     /// Asks a question, where the destination can be asked.
     async fn query(&self, sql: &str) -> Result<Answer>;
+    /// Upkeep that no load does by itself; says what was done. Safe at any time, also beside loads.
+    async fn maintain(&self) -> Result<Report> {
+        let mut report = Report::default();
+        report.pass(Self::KIND, "there is nothing to tidy");
+        Ok(report)
+    }
 }
 
 /// One load: invisible until it commits.
@@ -289,6 +299,8 @@ pub trait AnyDestination: Send + Sync {
     async fn begin(&self, plan: &LoadPlan, fence: &Fence) -> Result<Box<dyn AnyLoad>>;
     /// See [`Destination::query`].
     async fn query(&self, sql: &str) -> Result<Answer>;
+    /// See [`Destination::maintain`].
+    async fn maintain(&self) -> Result<Report>;
 }
 
 #[async_trait]
@@ -323,5 +335,9 @@ impl<D: Destination> AnyDestination for D {
 
     async fn query(&self, sql: &str) -> Result<Answer> {
         Destination::query(self, sql).await
+    }
+
+    async fn maintain(&self) -> Result<Report> {
+        Destination::maintain(self).await
     }
 }

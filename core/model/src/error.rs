@@ -102,13 +102,14 @@ impl Error {
     pub fn what(&self) -> String {
         let mut parts: Vec<&str> = self.0.context.iter().rev().map(String::as_str).collect();
         parts.push(&self.0.message);
-        parts.join(": ")
+        one_line(&parts.join(": "))
     }
 
-    /// The error underneath as text, where there is one.
+    /// The error underneath as a clause without its full stop, where there is one.
     #[must_use]
     pub fn why(&self) -> Option<String> {
-        self.0.cause.as_ref().map(ToString::to_string)
+        let cause = self.0.cause.as_ref()?;
+        Some(one_line(cause.to_string().trim_end_matches('.')))
     }
 
     /// The sentence that helps, where there is one.
@@ -118,11 +119,17 @@ impl Error {
     }
 }
 
+/// `text` without the ends of its lines, which break logs and tables.
+fn one_line(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    lines.join(" ")
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.what().trim_end_matches('.'))?;
         if let Some(why) = self.why() {
-            write!(f, " ({})", why.trim_end_matches('.'))?;
+            write!(f, " ({why})")?;
         }
         f.write_str(".")?;
         if let Some(fix) = &self.0.fix {
@@ -176,6 +183,16 @@ mod tests {
             error.to_string(),
             "connecting to db.internal:3306: the server refused the password \
              (ERROR 1045 (28000): Access denied). Set SHOP_PASSWORD."
+        );
+    }
+
+    #[test]
+    fn an_error_is_one_line() {
+        let error = Error::new(ErrorKind::Config, "the query failed: SELECT 1\n  FROM x")
+            .because("there is no x.\nDid you mean y?");
+        assert_eq!(
+            error.to_string(),
+            "the query failed: SELECT 1 FROM x (there is no x. Did you mean y?)."
         );
     }
 }

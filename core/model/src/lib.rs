@@ -11,6 +11,7 @@ mod data_type;
 mod destination;
 mod error;
 pub mod failpoint;
+mod fault;
 mod message;
 mod name;
 mod options;
@@ -19,6 +20,7 @@ mod schema;
 mod secret;
 mod source;
 mod state;
+mod vault;
 
 pub use clock::now;
 pub use data_type::DataType;
@@ -28,6 +30,7 @@ pub use destination::{
     TablePlan,
 };
 pub use error::{Context, Error, ErrorKind, Result};
+pub use fault::{Fault, Severity};
 pub use message::{
     ChangeBatch, Checkpoint, Message, Op, Phase, PositionRun, Positions, Presence, Rejection, Row,
     Rows, Scope, TruncateKind,
@@ -40,5 +43,8 @@ pub use options::{
 pub use report::{Finding, Report, Verdict};
 pub use schema::{Column, Stream, StreamSchema};
 pub use secret::Secret;
-pub use source::{AnyOutput, AnySource, Catalog, Envelope, Output, ReadRequest, Source, Until};
+pub use source::{
+    AnyOutput, AnySource, Catalog, CursorSummary, Envelope, Output, ReadRequest, Source, Until,
+};
 pub use state::State;
+pub use vault::Vault;

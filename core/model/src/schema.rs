@@ -52,4 +52,10 @@ pub struct Stream {
     /// Columns that the source should not read at all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub excluded: Vec<String>,
+    /// Whether records may bring columns that are not known before they are read.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_open: bool,
+    /// What reading it takes, such as the name of a permission; for people only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub needs: Option<String>,
 }

@@ -11,8 +11,8 @@ use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use crate::{
-    Checkpoint, Error, ErrorKind, Message, Phase, Positions, Rejection, Report, Result, Rows,
-    Scope, State, Stream, StreamName, TruncateKind,
+    Checkpoint, Error, ErrorKind, Fault, Message, Phase, Positions, Rejection, Report, Result,
+    Rows, Scope, State, Stream, StreamName, TruncateKind, Vault,
 };
 
 /// The streams a source has.
@@ -42,6 +42,17 @@ pub struct ReadRequest<'a, C> {
     pub until: Until,
 }
 
+/// What a cursor says, for people.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CursorSummary {
+    /// What the stream is going through; `None` for the cursor of a whole source.
+    pub phase: Option<Phase>,
+    /// Where it stands, in few words.
+    pub words: String,
+    /// Why reading stopped there, where it did.
+    pub stopped: Option<String>,
+}
+
 /// A source connector. Authors implement this; the engine sees [`AnySource`].
 ///
 /// `read` is a loop of `out.rows(..).await?` and `out.checkpoint(..).await?`. Waiting is
@@ -55,9 +66,25 @@ pub trait Source: Sized + Send + Sync + 'static {
     type Config: DeserializeOwned + JsonSchema + Send;
     /// Where a reading stands.
     type Cursor: Serialize + DeserializeOwned + Clone + Send + Sync;
+    /// Whether it reads only the rows that a stream's `where` asks for. A source that does not is
+    /// never given one.
+    const FILTERS: bool = false;
 
+    /// What can't be meant in the settings, all of it; contacts nothing.
+    fn faults(_settings: &Self::Config) -> Vec<Fault> {
+        Vec::new()
+    }
+    /// What a stored cursor says, where that can be put in words; contacts nothing.
+    fn summarize(_cursor: &Self::Cursor) -> Option<CursorSummary> {
+        None
+    }
     /// Checks the settings and makes a connector; contacts the source only if it must.
     async fn connect(config: Self::Config) -> Result<Self>;
+    /// Gives it a place for secrets that change while it runs; a source without such needs none.
+    #[must_use]
+    fn with_vault(self, _vault: Arc<dyn Vault>) -> Self {
+        self
+    }
     /// Preflight: every requirement, what was found, and the fix.
     async fn check(&self, streams: &[StreamName]) -> Result<Report>;
     /// The streams there are.

@@ -315,7 +315,7 @@ mod tests {
                 let rows = all.iter().enumerate();
                 rows.filter(move |(_, row)| row.0 == id).map(|(number, row)| (number, row.1))
             };
-            let live_of = |id| numbers(id).filter(|(_, delete)| !delete).last().map(|(n, _)| n);
+            let live_of = |id| numbers(id).rfind(|(_, delete)| !delete).map(|(n, _)| n);
             let keys = folded.keys[0].as_primitive::<Int64Type>();
             let distinct: std::collections::BTreeSet<i64> = all.iter().map(|row| row.0).collect();
             prop_assert_eq!(keys.values().iter().copied().collect::<std::collections::BTreeSet<_>>(), distinct.clone());
@@ -336,7 +336,7 @@ mod tests {
             rows.sort_by_key(|row| row.1);
             let wanted: Vec<_> = distinct.iter().filter_map(|id| {
                 let live = live_of(*id)?;
-                Some((live.to_string(), *id, numbers(*id).last()?.0 != live))
+                Some((live.to_string(), *id, numbers(*id).next_back()?.0 != live))
             }).collect();
             prop_assert_eq!(rows, wanted);
             let lone: Vec<i64> = distinct.iter().copied().filter(|id| live_of(*id).is_none()).collect();

@@ -175,6 +175,10 @@ impl AnyDestination for Faulty {
     async fn query(&self, sql: &str) -> Result<Answer> {
         self.inner.query(sql).await
     }
+
+    async fn maintain(&self) -> Result<Report> {
+        self.inner.maintain().await
+    }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 //!
 //! Deliberately absent: any connector. The kit knows the contracts, not who keeps them.
 
+pub mod api;
 pub mod bench;
 mod cache;
 pub mod cells;
@@ -16,7 +17,9 @@ pub mod faulty;
 pub mod memory;
 pub mod program;
 pub mod proxy;
+pub mod python;
 pub mod random;
+pub mod s3;
 pub mod script;
 pub mod server;
 pub mod shop;

@@ -272,6 +272,8 @@ impl Source for Script {
             estimated_rows: None,
             filter: None,
             excluded: Vec::new(),
+            is_open: false,
+            needs: None,
         };
         Ok(Catalog {
             streams: self.schemas.iter().map(stream).collect(),

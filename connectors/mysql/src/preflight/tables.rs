@@ -7,7 +7,7 @@ use tributary_model::{ErrorKind, Report, Result, StreamName};
 use super::cascades;
 use crate::discover::Survey;
 use crate::failure::classify;
-use crate::info::TableInfo;
+use crate::info::{ColumnInfo, TableInfo};
 use crate::names::quote;
 use crate::server::Server;
 
@@ -143,25 +143,39 @@ fn describe(table: &TableInfo, report: &mut Report) {
         report.fail(
             &title,
             format!(
-                "column {column} of {name} is COMPRESSED: its values can't be read from the log"
+                "column {} of {name} is COMPRESSED: its values can't be read from the log",
+                column.name
             ),
-            format!(
-                "Declare it without COMPRESSED (ALTER TABLE {name} MODIFY COLUMN …), or exclude it."
-            ),
+            uncompress(table, column),
         );
     }
 }
 
 /// MariaDB shows it behind the type: `varchar(10) /*M!100301 COMPRESSED*/`.
-fn compressed(table: &TableInfo) -> impl Iterator<Item = &str> {
-    table
-        .columns
-        .iter()
-        .filter(|column| {
-            let comment = column.column_type.split_once("/*");
-            comment.is_some_and(|(_, comment)| comment.contains("COMPRESSED"))
-        })
-        .map(|column| column.name.as_str())
+fn compressed(table: &TableInfo) -> impl Iterator<Item = &ColumnInfo> {
+    table.columns.iter().filter(|column| {
+        let comment = column.column_type.split_once("/*");
+        comment.is_some_and(|(_, comment)| comment.contains("COMPRESSED"))
+    })
+}
+
+/// The statement that stores a column as it is. Excluding it would not help: the log has it.
+fn uncompress(table: &TableInfo, column: &ColumnInfo) -> String {
+    let plain = column.column_type.split_once("/*");
+    let plain = plain.map_or(column.column_type.as_str(), |(plain, _)| plain.trim());
+    let charset = column.charset.as_ref();
+    let charset = charset.map_or(String::new(), |name| format!(" CHARACTER SET {name}"));
+    let null = if column.nullable { "" } else { " NOT NULL" };
+    let default = column.default.as_ref();
+    let default = default.map_or(String::new(), |value| format!(" DEFAULT {value}"));
+    format!(
+        "Run on the server: ALTER TABLE {}.{} MODIFY COLUMN {} {plain}{charset}{null}{default}; (add \
+         its collation and its comment where it has some of its own), or take the table out of \
+         `select`.",
+        quote(&table.database),
+        quote(&table.name),
+        quote(&column.name),
+    )
 }
 
 fn warn_cascades(stream: &StreamName, names: &[String], report: &mut Report) {
@@ -183,7 +197,6 @@ mod tests {
     use tributary_model::Verdict;
 
     use super::*;
-    use crate::info::ColumnInfo;
 
     fn orders() -> TableInfo {
         TableInfo {
@@ -236,5 +249,8 @@ mod tests {
             ..orders()
         };
         assert_eq!(verdicts(&table), [Verdict::Fail]);
+        let fix = uncompress(&table, &table.columns[0]);
+        let statement = "ALTER TABLE `shop`.`orders` MODIFY COLUMN `note` varchar(10) NOT NULL;";
+        assert!(fix.contains(statement), "{fix}");
     }
 }

@@ -2,6 +2,7 @@
 
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
+use tributary_config::Environment;
 use tributary_model::{Result, Secret};
 use url::Url;
 
@@ -13,16 +14,33 @@ pub(super) struct SourceAddress {
     pub(super) kind: &'static str,
     /// What to call it.
     pub(super) name: String,
-    /// What to connect with, the password included.
-    pub(super) settings: Value,
+    /// What to connect with, without the password.
+    settings: Value,
     /// What to write down besides the password, in order.
     pub(super) written: Vec<(&'static str, Value)>,
-    pub(super) password: Option<Secret>,
+    pub(super) password: Password,
 }
 
+/// Where the password is.
+#[derive(Debug)]
+pub(super) enum Password {
+    /// In the address itself.
+    Given(Secret),
+    /// In this variable, which the address names.
+    Variable(String),
+    /// Not in the address.
+    Unsaid,
+}
+
+/// A variable that holds the password, whatever the source is called.
+const ANY_SOURCE: &str = "TRIBUTARY_SOURCE_PASSWORD";
+
 impl SourceAddress {
-    /// The variable that the password is left to.
+    /// The variable that the file leaves the password to.
     pub(super) fn variable(&self) -> String {
+        if let Password::Variable(name) = &self.password {
+            return name.clone();
+        }
         let name = self.name.to_uppercase().replace('-', "_");
         let name = if name.starts_with(|c: char| c.is_ascii_digit()) {
             format!("_{name}")
@@ -31,6 +49,49 @@ impl SourceAddress {
         };
         format!("{name}_PASSWORD")
     }
+
+    /// The password, from the address or from the environment.
+    pub(super) fn secret(&self, environment: &Environment) -> Result<Option<Secret>> {
+        let of = |name: &str| {
+            environment
+                .get(name)
+                .map(|value| Secret::new(value.clone()))
+        };
+        match &self.password {
+            Password::Given(secret) => Ok(Some(secret.clone())),
+            Password::Variable(name) => of(name).map(Some).ok_or_else(|| {
+                usage(format!("the environment variable {name} is not set"))
+                    .fix(format!("Set it: export {name}='the password'"))
+            }),
+            Password::Unsaid => Ok(of(&self.variable()).or_else(|| of(ANY_SOURCE))),
+        }
+    }
+
+    /// What to connect with.
+    pub(super) fn connecting(&self, password: Option<&Secret>) -> Value {
+        let mut settings = self.settings.clone();
+        if let Some(password) = password {
+            settings["password"] = json!(password.expose());
+        }
+        settings
+    }
+
+    /// What to do where the server refuses a login without a password.
+    pub(super) fn how_to_give_a_password(&self) -> String {
+        format!(
+            "Set the password in the environment: export {}='the password' (or {ANY_SOURCE}).",
+            self.variable()
+        )
+    }
+}
+
+/// The name in `${NAME}`, as it stands in a parsed address: with its braces in hexadecimal. A
+/// password that begins so is written with `%24` for its `$`.
+fn variable_in(written: &str) -> Option<&str> {
+    let name = written.strip_prefix("$%7B")?.strip_suffix("%7D")?;
+    let proper = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    proper.then_some(name)
 }
 
 /// A destination to write down.
@@ -42,9 +103,20 @@ pub(super) struct DestinationAddress {
     pub(super) shown: String,
 }
 
+impl DestinationAddress {
+    /// What to connect with.
+    pub(super) fn settings(&self) -> Value {
+        let written = self.written.iter();
+        written
+            .map(|(key, value)| ((*key).to_owned(), value.clone()))
+            .collect::<Map<String, Value>>()
+            .into()
+    }
+}
+
 /// Reads a source's address. Errors never repeat it: it may hold a password. // G8
 pub(super) fn source(text: &str) -> Result<SourceAddress> {
-    let help = "Write it like `mysql://reader:password@db.internal:3306/shop`.";
+    let help = "Write it like `mysql://reader@db.internal:3306/shop`.";
     let url = Url::parse(text).map_err(|why| {
         usage("the source's address can't be read")
             .because(why)
@@ -68,10 +140,16 @@ fn mysql(url: &Url) -> Result<SourceAddress> {
     let user = decode(url.username())?;
     if host.is_empty() || user.is_empty() {
         return Err(usage("the source's address needs a user and a host")
-            .fix("Write it like `mysql://reader:password@db.internal:3306/shop`."));
+            .fix("Write it like `mysql://reader@db.internal:3306/shop`."));
     }
     let database = decode(url.path().trim_matches('/'))?;
-    let password = url.password().map(decode).transpose()?.map(Secret::new);
+    let password = match url.password() {
+        None => Password::Unsaid,
+        Some(written) => match variable_in(written) {
+            Some(name) => Password::Variable(name.to_owned()),
+            None => Password::Given(Secret::new(decode(written)?)),
+        },
+    };
     let mut written: Vec<(&'static str, Value)> = match url.query() {
         None => vec![
             ("host", json!(host)),
@@ -89,13 +167,10 @@ fn mysql(url: &Url) -> Result<SourceAddress> {
     if !database.is_empty() {
         written.push(("databases", json!([database])));
     }
-    let mut settings: Map<String, Value> = written
+    let settings: Map<String, Value> = written
         .iter()
         .map(|(key, value)| ((*key).to_owned(), value.clone()))
         .collect();
-    if let Some(password) = &password {
-        settings.insert("password".to_owned(), json!(password.expose()));
-    }
     let name = [
         database.as_str(),
         host.split('.').next().unwrap_or_default(),
@@ -129,7 +204,14 @@ fn proper_name(text: &str) -> String {
 
 /// Reads a destination's address.
 pub(super) fn destination(text: &str) -> Result<DestinationAddress> {
-    let help = "Write it like `duckdb:warehouse.duckdb` or `duckdb:///data/warehouse.duckdb`.";
+    let help = "Write it like `duckdb:warehouse.duckdb`, `./lake` or `s3://bucket/prefix`.";
+    if let Some(url) = lake(text) {
+        return Ok(DestinationAddress {
+            kind: "lake",
+            written: vec![("url", json!(url))],
+            shown: url.to_owned(),
+        });
+    }
     let (scheme, rest) = text
         .split_once(':')
         .ok_or_else(|| usage("the destination's address can't be read").fix(help))?;
@@ -153,6 +235,15 @@ pub(super) fn destination(text: &str) -> Result<DestinationAddress> {
     })
 }
 
+/// The `url` of a lake, where the address is one: a bucket, or a path that can be nothing else.
+fn lake(text: &str) -> Option<&str> {
+    let url = text.strip_prefix("lake:").unwrap_or(text);
+    let is_place = |start: &&str| url.len() > start.len() && url.starts_with(*start);
+    let starts = ["./", "../", "/", "file:///", "s3://"];
+    let is_lake = url.len() < text.len() && !url.is_empty();
+    (is_lake || starts.iter().any(is_place)).then_some(url)
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -160,13 +251,15 @@ mod tests {
 
     #[test]
     fn a_mysql_address_becomes_settings() {
+        let nothing = Environment::new();
         let address = source("mysql://me:p%40ss@db.internal/shop-eu").unwrap();
         assert_eq!(
             (address.name.as_str(), address.variable().as_str()),
             ("shop_eu", "SHOP_EU_PASSWORD")
         );
+        let password = address.secret(&nothing).unwrap();
         assert_eq!(
-            address.settings,
+            address.connecting(password.as_ref()),
             json!({"host": "db.internal", "port": 3306, "user": "me", "databases": ["shop-eu"], "password": "p@ss"})
         );
         assert!(!format!("{address:?}", address = address.written).contains("p@ss"));
@@ -177,6 +270,34 @@ mod tests {
             address.settings["url"],
             "mariadb://me@10.0.0.1:3307?ssl-mode=DISABLED"
         );
+    }
+
+    #[test]
+    fn a_password_comes_from_the_environment() {
+        let environment: Environment = [
+            ("SHOP_PASSWORD", "own"),
+            ("DB_PASSWORD", "p@s/s"),
+            ("TRIBUTARY_SOURCE_PASSWORD", "any"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into();
+        let found = |text: &str| {
+            let address = source(text).unwrap();
+            let secret = address.secret(&environment).unwrap();
+            (address.variable(), secret.unwrap().expose().to_owned())
+        };
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(found("mysql://me@db/shop"), pair("SHOP_PASSWORD", "own"));
+        assert_eq!(found("mysql://me@db/other"), pair("OTHER_PASSWORD", "any"));
+        let named = found("mysql://me:${DB_PASSWORD}@db/shop");
+        assert_eq!(named, pair("DB_PASSWORD", "p@s/s"));
+        let literal = found("mysql://me:%24%7BDB_PASSWORD%7D@db/shop");
+        assert_eq!(literal, pair("SHOP_PASSWORD", "${DB_PASSWORD}"));
+        let unset = source("mysql://me:${NO_SUCH}@db/shop").unwrap();
+        let error = unset.secret(&environment).unwrap_err().to_string();
+        assert!(error.contains("NO_SUCH is not set"), "{error}");
+        let none = source("mysql://me@db/shop").unwrap();
+        assert!(none.secret(&Environment::new()).unwrap().is_none());
     }
 
     #[test]
@@ -204,8 +325,30 @@ mod tests {
         ] {
             assert_eq!(destination(text).unwrap().shown, path);
         }
-        for text in ["w.duckdb", "duckdb:", "duckdb://", "sqlite:x"] {
+        for text in [
+            "w.duckdb",
+            "duckdb:",
+            "duckdb://",
+            "sqlite:x",
+            "s3://",
+            "./",
+            "lake:",
+        ] {
             assert!(destination(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_bucket_or_a_folder_is_a_lake() {
+        for (text, url) in [
+            ("./lake", "./lake"),
+            ("/data/lake", "/data/lake"),
+            ("file:///data/lake", "file:///data/lake"),
+            ("s3://acme/raw", "s3://acme/raw"),
+            ("lake:folder", "folder"),
+        ] {
+            let address = destination(text).unwrap();
+            assert_eq!((address.kind, address.shown.as_str()), ("lake", url));
         }
     }
 }

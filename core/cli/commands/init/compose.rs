@@ -3,9 +3,10 @@
 use std::fmt::Write;
 
 use serde_json::Value;
-use tributary_model::{Catalog, Stream};
+use tributary_model::Stream;
+use unicode_width::UnicodeWidthStr;
 
-use super::address::{DestinationAddress, SourceAddress};
+use super::First;
 use crate::table::count;
 
 /// The destination's name in the file.
@@ -14,76 +15,86 @@ const HEAD: &str = "\
 # Written by `tributary init`. `tributary validate` reads it, `tributary check` tests it,
 # `tributary sync` moves the data; `tributary connectors TYPE` lists every setting.
 ";
-const CONNECTION: &str = "    # How streams are kept:
-    # defaults:
-    #   mode: merge                  # merge | append | replace | history
-    #   deletes: soft                # soft | hard | ignore
-    # streams:
-    #   shop.customers:
-    #     columns: {email: hash, phone: {mask: {keep_last: 3}}}   # hash needs a `salt`
-";
 
-pub(super) fn compose(
-    source: &SourceAddress,
-    destination: &DestinationAddress,
-    catalog: &Catalog,
-) -> String {
+pub(super) fn compose(first: &First) -> String {
     let mut text = HEAD.to_owned();
-    let name = &source.name;
-    let _ = writeln!(
-        text,
-        "\nsources:\n  {}:\n    type: {}",
-        word(name),
-        source.kind
-    );
-    settings(&mut text, &source.written);
-    if source.password.is_some() {
-        let variable = source.variable();
-        let _ = writeln!(
-            text,
-            "    password: ${{{variable}}}   # export {variable}=..."
-        );
-    }
-    let _ = writeln!(
-        text,
-        "\ndestinations:\n  {WAREHOUSE}:\n    type: {}",
-        destination.kind
-    );
-    settings(&mut text, &destination.written);
-    let _ = writeln!(
-        text,
-        "\nconnections:\n  {}:\n    source: {}",
-        word(name),
-        word(name)
-    );
+    ends(&mut text, first);
+    let name = word(&first.source.name);
+    let _ = writeln!(text, "\nconnections:\n  {name}:\n    source: {name}");
     let _ = writeln!(text, "    destination: {WAREHOUSE}");
     text += "    schedule: manual                 # for the daemon: 5m | 1h | \"*/15 * * * *\" | continuous\n";
     text += "    select:                          # take a line out to leave a stream out; \"*\" reads all,\n";
     text += "                                     # those that are made later included\n";
-    let width = catalog
-        .streams
-        .iter()
-        .map(|stream| item(stream).chars().count())
-        .max();
-    for stream in &catalog.streams {
-        let width = width.unwrap_or(0);
-        let _ = writeln!(
-            text,
-            "      - {:<width$}   # {}",
-            item(stream),
-            about(stream)
-        );
+    let streams = &first.catalog.streams;
+    let width = streams.iter().map(|stream| item(stream).width()).max();
+    for stream in streams {
+        let item = item(stream);
+        let space = " ".repeat(width.unwrap_or(0) - item.width());
+        let _ = writeln!(text, "      - {item}{space}   # {}", about(stream));
     }
-    text + CONNECTION
+    options(&mut text, first);
+    text
+}
+
+/// The source and the destination.
+fn ends(text: &mut String, first: &First) {
+    let (source, destination) = (&first.source, &first.destination);
+    let name = word(&source.name);
+    let _ = writeln!(text, "\nsources:\n  {name}:\n    type: {}", source.kind);
+    settings(text, &source.written);
+    let variable = source.variable();
+    let _ = match first.password {
+        Some(_) => writeln!(
+            text,
+            "    password: ${{{variable}}}   # export {variable}=..."
+        ),
+        None => writeln!(text, "    # password: ${{{variable}}}"),
+    };
+    let kind = destination.kind;
+    let _ = writeln!(text, "\ndestinations:\n  {WAREHOUSE}:\n    type: {kind}");
+    settings(text, &destination.written);
+}
+
+/// What can be chosen for streams, as comments.
+fn options(text: &mut String, first: &First) {
+    let modes: Vec<String> = first
+        .modes
+        .iter()
+        .map(|mode| format!("{mode:?}").to_lowercase())
+        .collect();
+    let modes = modes.join(" | ");
+    let stream = first.catalog.streams.first().map(item).unwrap_or_default();
+    // A name may hold a line's end, which would end the comment.
+    let stream = stream.replace(['\n', '\r'], " ");
+    let _ = write!(
+        text,
+        "    \
+    # How streams are kept:
+    # defaults:
+    #   mode: merge                  # {modes}
+    #   deletes: soft                # soft | hard | ignore
+    # streams:
+    #   {stream}:
+    #     columns: {{email: hash, phone: {{mask: {{keep_last: 3}}}}}}   # hash needs a `salt`
+"
+    );
 }
 
 fn settings(text: &mut String, settings: &[(&str, Value)]) {
     for (key, value) in settings {
-        let value = match value {
-            Value::String(value) => word(value),
-            other => other.to_string(),
-        };
+        let value = written(value);
         let _ = writeln!(text, "    {key}: {value}");
+    }
+}
+
+fn written(value: &Value) -> String {
+    match value {
+        Value::String(text) => word(text),
+        Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(written).collect();
+            format!("[{}]", items.join(", "))
+        }
+        other => other.to_string(),
     }
 }
 
@@ -121,7 +132,7 @@ fn word(text: &str) -> String {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use tributary_model::{StreamName, StreamSchema};
+    use tributary_model::{Catalog, Mode, Secret, StreamName, StreamSchema};
 
     use super::super::address;
     use super::*;
@@ -136,21 +147,27 @@ mod tests {
             estimated_rows: rows,
             filter: None,
             excluded: Vec::new(),
+            is_open: false,
+            needs: None,
         }
     }
 
     #[test]
     fn a_first_configuration_reads_well_and_holds_no_password() {
-        let source = address::source("mysql://reader:hunter2@db.internal/shop").unwrap();
-        let destination = address::destination("duckdb:my warehouse.duckdb").unwrap();
-        let catalog = Catalog {
-            streams: vec![
-                stream("orders", &["id"], Some(12_345)),
-                stream("log: odd", &[], None),
-                stream("${x}", &["a", "b"], Some(0)),
-            ],
+        let first = First {
+            source: address::source("mysql://reader:hunter2@db.internal/shop").unwrap(),
+            destination: address::destination("duckdb:my warehouse.duckdb").unwrap(),
+            catalog: Catalog {
+                streams: vec![
+                    stream("orders", &["id"], Some(12_345)),
+                    stream("log: odd", &[], None),
+                    stream("${x}", &["a", "b"], Some(0)),
+                ],
+            },
+            password: Some(Secret::new("hunter2")),
+            modes: &[Mode::Merge, Mode::Append],
         };
-        let text = compose(&source, &destination, &catalog);
+        let text = compose(&first);
         assert!(!text.contains("hunter2"));
         insta::assert_snapshot!(text);
     }

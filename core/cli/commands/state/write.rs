@@ -10,7 +10,7 @@ use tributary_model::{Commit, Context, Error, ErrorKind, Fence, LoadPlan, Result
 
 use crate::commands::target::Target;
 use crate::exit::{Failure, usage};
-use crate::session;
+use crate::{registry, session};
 
 pub(super) async fn set(plan: &Plan, target: &Target, text: &str) -> Result<(), Failure> {
     let connection = session::connection_plan(plan, &target.connection)?;
@@ -19,6 +19,7 @@ pub(super) async fn set(plan: &Plan, target: &Target, text: &str) -> Result<(), 
             .because(why)
             .fix("Write it as `tributary state get` prints it, in single quotes.")
     })?;
+    registry::check_cursor(kind(plan, connection), &cursor)?;
     let stream = target.stream.clone();
     let change = |state: &mut State| match stream {
         Some(stream) => drop(state.streams.insert(stream, cursor)),
@@ -57,9 +58,12 @@ pub(super) async fn import(plan: &Plan, file: &Path) -> Result<Vec<String>, Fail
             .because(why)
             .fix("It must be a document that `tributary state export` printed.")
     })?;
-    // Nothing is written before every name is known.
-    for name in states.keys() {
-        session::connection_plan(plan, name)?;
+    // Nothing is written before every name and cursor is known.
+    for (name, state) in &states {
+        let connection = session::connection_plan(plan, name)?;
+        for cursor in state.shared.iter().chain(state.streams.values()) {
+            registry::check_cursor(kind(plan, connection), cursor)?;
+        }
     }
     let mut names = Vec::new();
     for (name, imported) in states {
@@ -72,6 +76,12 @@ pub(super) async fn import(plan: &Plan, file: &Path) -> Result<Vec<String>, Fail
         names.push(name);
     }
     Ok(names)
+}
+
+/// The kind of a connection's source.
+fn kind<'p>(plan: &'p Plan, connection: &ConnectionPlan) -> &'p str {
+    let source = plan.sources.get(&connection.source);
+    source.map_or("", |source| source.kind.as_str())
 }
 
 fn read(file: &Path) -> std::io::Result<String> {

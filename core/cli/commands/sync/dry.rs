@@ -3,7 +3,7 @@
 use serde::Serialize;
 use tributary_config::Plan;
 use tributary_engine::{ErrorReport, PlannedStream};
-use tributary_model::{Error, ErrorKind, Result};
+use tributary_model::{Error, Result};
 
 use super::Run;
 use crate::args::Format;
@@ -52,22 +52,19 @@ async fn look(plan: &Plan, run: &Run<'_>) -> Result<Vec<PlannedStream>, Error> {
         .streams)
 }
 
+/// The exit code that a sync would end with, as far as can be told.
 fn exit(document: &Document) -> Exit {
-    let kinds: Vec<ErrorKind> = document
-        .connections
-        .iter()
-        .filter_map(|connection| connection.error.as_ref().map(|error| error.kind))
-        .collect();
-    let refused = document.connections.iter().any(|connection| {
-        connection
-            .streams
-            .iter()
-            .any(|stream| stream.error.is_some())
-    });
-    match kinds.first() {
-        Some(kind) => exit_of(*kind),
-        None if refused => Exit::Failed,
-        None => Exit::Done,
+    let connections = &document.connections;
+    let error = connections.iter().find_map(|one| one.error.as_ref());
+    if let Some(error) = error {
+        return exit_of(error.kind);
+    }
+    let streams = || connections.iter().flat_map(|one| &one.streams);
+    let refused = streams().filter(|stream| stream.error.is_some()).count();
+    match refused {
+        0 => Exit::Done,
+        all if all == streams().count() => Exit::Failed,
+        _ => Exit::Partial,
     }
 }
 
@@ -99,10 +96,18 @@ fn text(document: &Document) -> String {
                     .estimated_rows
                     .map(|rows| format!("~{}", thousands(rows)))
                     .unwrap_or_default(),
-                stream.error.clone().unwrap_or_else(|| new.to_owned()),
+                match &stream.error {
+                    Some(_) => "can't be read".to_owned(),
+                    None => new.to_owned(),
+                },
             ]);
         }
         text += &table.render(2);
+        for stream in &connection.streams {
+            if let Some(error) = &stream.error {
+                text += &format!("  {}: {}\n", stream.stream, error.message);
+            }
+        }
         text.push('\n');
     }
     text

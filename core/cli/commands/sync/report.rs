@@ -75,6 +75,7 @@ fn word(status: Status) -> &'static str {
         Status::Succeeded => "succeeded",
         Status::Partial => "succeeded in part",
         Status::Failed => "failed",
+        Status::Interrupted => "interrupted",
     }
 }
 

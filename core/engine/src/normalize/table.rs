@@ -24,6 +24,8 @@ pub(crate) struct TableSetup<'a> {
     pub(crate) salt: Option<&'a Secret>,
     /// The table's columns, where it exists.
     pub(crate) existing: Option<&'a [TableColumn]>,
+    /// Whether records may bring columns that the schema does not name.
+    pub(crate) is_open: bool,
 }
 
 /// The decisions, and the shape made from them for the layout seen last.
@@ -76,7 +78,9 @@ impl Table {
     /// Decides about a table.
     pub(crate) fn new(setup: &TableSetup<'_>) -> Result<Self> {
         refuse_hidden_keys(setup)?;
-        refuse_unknown_columns(setup)?;
+        if !setup.is_open {
+            refuse_unknown_columns(setup)?;
+        }
         let had = setup.existing.unwrap_or_default();
         let targets = had
             .iter()

@@ -1,0 +1,30 @@
+//! The streams of a manifest, as a catalog.
+
+use tributary_model::{Catalog, Stream, StreamName};
+
+use crate::api::Inner;
+use crate::manifest::stream::StreamSpec;
+use crate::sheet::declared;
+
+/// Every stream, with its key and the columns that are known before a record was seen.
+pub(crate) fn discover(api: &Inner) -> Catalog {
+    let shown = api.manifest.streams.values().filter(|spec| !spec.hidden);
+    let streams = shown.map(|spec| Stream {
+        name: StreamName::plain(&spec.name),
+        schema: declared(&api.layout(spec)),
+        estimated_rows: None,
+        filter: None,
+        excluded: Vec::new(),
+        is_open: true,
+        needs: needs(api, spec),
+    });
+    Catalog {
+        streams: streams.collect(),
+    }
+}
+
+/// The permission that a stream takes: its own, or that of the stream its records come out of.
+fn needs(api: &Inner, spec: &StreamSpec) -> Option<String> {
+    let above = || api.manifest.stream(spec.driver()?);
+    spec.needs.clone().or_else(|| needs(api, above()?))
+}

@@ -1,0 +1,517 @@
+//! One page taken apart: its records into the members' sheets, and what grows out of them.
+
+use futures::FutureExt;
+use futures::stream::{self, StreamExt, TryStreamExt};
+use serde_json::Value;
+use tributary_model::{Error, Op, Result};
+
+use crate::cursor::Place;
+use crate::http::{Call, Failure};
+use crate::json::{Broken, Envelope, Raw, Scanner, walk};
+use crate::manifest::pager::Way;
+use crate::manifest::stream::{Keep, Origin, StreamSpec};
+use crate::path::Path;
+use crate::point::Point;
+use crate::record::Record;
+use crate::template::Scope;
+
+use super::Reader;
+use super::member::{Member, Node, digest};
+use super::pages::{Asked, Page, Pages, Then};
+use super::turn::{Facts, next};
+use super::watch::Watch;
+
+/// What a page turned out to hold.
+#[derive(Debug)]
+pub(crate) struct Taken<'p> {
+    pub(crate) envelope: Envelope<'p>,
+    pub(crate) records: usize,
+    /// What names the last record, where the pager asks for it.
+    pub(crate) last: Option<String>,
+    /// Records that something grows out of.
+    pub(crate) parents: Vec<Record>,
+}
+
+/// What is the same for all records of a walk.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Context<'a> {
+    pub(crate) each: Option<&'a Value>,
+    pub(crate) from: Option<&'a str>,
+    pub(crate) to: Option<&'a str>,
+}
+
+impl Reader<'_> {
+    /// Takes the records of a page, and of what stands beside them.
+    pub(crate) fn take_page<'p>(
+        &self,
+        node: &Node,
+        members: &mut [Member],
+        page: &'p Page,
+        context: Context<'_>,
+        watch: &mut Watch<'_>,
+    ) -> Result<Taken<'p>, Refused> {
+        let spec = &*node.spec;
+        let last = match &spec.pages.way {
+            Way::Last { of, .. } => Some(of),
+            _ => None,
+        };
+        let mut taking = Taking {
+            reader: self,
+            node,
+            members,
+            context,
+            page,
+            watch,
+            last: None,
+            records: 0,
+            parents: Vec::new(),
+            plain: is_plain(node),
+            trouble: None,
+        };
+        let envelope = match needs_body(spec) {
+            false => walk(&page.text, &spec.records, &mut |scanner, around| {
+                taking.record(scanner, around, last)
+            }),
+            true => taking.after_the_body(last),
+        };
+        if let Some(error) = taking.trouble {
+            return Err(Refused::Failure(Failure::Stream(error)));
+        }
+        let (records, last) = (taking.records, taking.last);
+        let parents = taking.parents;
+        let envelope = envelope.map_err(Refused::Broken)?;
+        for child in node.beside() {
+            self.take_beside(child, members, page, context)?;
+        }
+        Ok(Taken {
+            envelope,
+            records,
+            last,
+            parents,
+        })
+    }
+
+    /// Takes a second output of the same bytes.
+    fn take_beside(
+        &self,
+        node: &Node,
+        members: &mut [Member],
+        page: &Page,
+        context: Context<'_>,
+    ) -> Result<(), Refused> {
+        let mut found = Vec::new();
+        let envelope = walk(&page.text, &node.spec.records, &mut |scanner, around| {
+            found.push(Record::inside(&page.text, scanner.value()?, around));
+            Ok(())
+        });
+        let envelope = envelope.map_err(Refused::Broken)?;
+        for record in &found {
+            self.put(node, members, record, None, Some(&envelope), context)
+                .map_err(|error| Refused::Failure(Failure::Stream(error)))?;
+        }
+        Ok(())
+    }
+
+    /// Puts one record into its stream, unless the stream leaves it out.
+    pub(crate) fn put(
+        &self,
+        node: &Node,
+        members: &mut [Member],
+        record: &Record,
+        parent: Option<Raw<'_>>,
+        envelope: Option<&Envelope<'_>>,
+        context: Context<'_>,
+    ) -> Result<Put> {
+        let spec = &*node.spec;
+        let raw = record.raw();
+        let find = |path: &Path| raw.find(path).map(Raw::to_value);
+        if spec
+            .filter
+            .as_ref()
+            .is_some_and(|filter| !filter.holds_of(&find))
+        {
+            return Ok(Put::LeftOut);
+        }
+        let deleted = spec
+            .delete
+            .as_ref()
+            .is_some_and(|delete| delete.holds_of(&find));
+        let op = if deleted { Op::Delete } else { Op::Read };
+        if let Some(member) = node.member.map(|place| &mut members[place])
+            && member.is_alive()
+        {
+            let around = record.around().or(parent);
+            let more = self.kept(spec, around, envelope, raw, context)?;
+            member.take(raw, op, &more)?;
+        }
+        Ok(if deleted { Put::Gone } else { Put::Taken })
+    }
+
+    /// The columns that are taken from around a record, as JSON texts.
+    fn kept(
+        &self,
+        spec: &StreamSpec,
+        around: Option<Raw<'_>>,
+        envelope: Option<&Envelope<'_>>,
+        record: Raw<'_>,
+        context: Context<'_>,
+    ) -> Result<Vec<(String, String)>> {
+        let mut kept = Vec::new();
+        for (name, keep) in &spec.keep {
+            let text = match keep {
+                Keep::Around(path) => around.and_then(|raw| raw.find(path)).map(to_text),
+                Keep::Body(path) => envelope.and_then(|body| body.find(path)).map(to_text),
+                Keep::Gaps(template) => {
+                    let row = record.to_value();
+                    let scope = Scope {
+                        row: Some(&row),
+                        ..self.scope(context)
+                    };
+                    let value = template.value(&scope).map_err(crate::http::missing)?;
+                    value.map(|value| value.to_string())
+                }
+            };
+            kept.extend(text.map(|text| (name.clone(), text)));
+        }
+        Ok(kept)
+    }
+
+    /// Takes what grows out of records: lists inside them, and requests made for each of them.
+    pub(crate) async fn grow(
+        &self,
+        node: &Node,
+        members: &mut [Member],
+        parents: &[Record],
+    ) -> Result<(), Failure> {
+        for child in node.below() {
+            if parents.is_empty() || !child.is_alive(members) {
+                continue;
+            }
+            match self.grow_child(child, members, parents).await {
+                Ok(()) => {}
+                Err(Failure::Source(error)) => return Err(Failure::Source(error)),
+                Err(Failure::Stream(error)) => give_up(child, members, error),
+                Err(Failure::Skip(why) | Failure::Slice(why)) => {
+                    for place in child.members() {
+                        members[place].skip(&why);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn grow_child(
+        &self,
+        child: &Node,
+        members: &mut [Member],
+        parents: &[Record],
+    ) -> Result<(), Failure> {
+        let asked: Vec<_> = parents
+            .iter()
+            .map(|parent| self.inside(&child.spec, parent).boxed())
+            .collect();
+        let mut grown = stream::iter(asked).buffered(self.parallel());
+        let mut place = 0;
+        while let Some(records) = grown.try_next().await? {
+            let parent = &parents[place];
+            place += 1;
+            let each = child.spec.each.is_some().then(|| parent.raw().to_value());
+            let context = Context {
+                each: each.as_ref(),
+                ..Context::default()
+            };
+            let mut growing = Vec::new();
+            for record in records {
+                let put = self.put(child, members, &record, Some(parent.raw()), None, context);
+                if put.map_err(Failure::Stream)? == Put::Taken {
+                    growing.push(record);
+                }
+            }
+            Box::pin(self.grow(child, members, &growing)).await?;
+        }
+        Ok(())
+    }
+
+    /// The records of a child that one parent has.
+    async fn inside(&self, spec: &StreamSpec, parent: &Record) -> Result<Vec<Record>, Failure> {
+        let found = match &spec.origin {
+            Origin::Nested { path, .. } => self.nested(spec, parent, path).await,
+            Origin::Own | Origin::Also { .. } => {
+                let each = parent.raw().to_value();
+                let scope = Scope {
+                    each: Some(&each),
+                    ..self.scope(Context::default())
+                };
+                self.all_pages(spec, &scope, Place::Start).await
+            }
+        };
+        match found {
+            Err(Failure::Slice(why)) => {
+                tracing::debug!(
+                    stream = spec.name,
+                    reason = why,
+                    "a parent's records are left out"
+                );
+                Ok(Vec::new())
+            }
+            other => other,
+        }
+    }
+
+    /// A list inside a record: what is there, and the pages that follow.
+    async fn nested(
+        &self,
+        spec: &StreamSpec,
+        parent: &Record,
+        path: &Path,
+    ) -> Result<Vec<Record>, Failure> {
+        let Some(list) = parent.raw().find(path) else {
+            return Ok(Vec::new());
+        };
+        let mut records = Vec::new();
+        let place = {
+            let envelope = walk(list.as_str(), &spec.records, &mut |scanner, _| {
+                let raw = scanner.value()?;
+                records.push(Record::inside(parent.page(), raw, Some(parent.raw())));
+                Ok(())
+            })
+            .map_err(|why| {
+                Failure::Stream(Error::bug("a list can't be read again").because(why))
+            })?;
+            let facts = Facts {
+                records: records.len(),
+                last: last_of(spec, records.last()),
+                envelope: &envelope,
+                headers: &serde_json::Map::new(),
+                size: None,
+            };
+            match &spec.request {
+                Some(_) => next(&spec.pages, &Place::Start, &facts).map_err(Failure::Stream)?,
+                None => None,
+            }
+        };
+        if let Some(place) = place {
+            let row = parent.raw().to_value();
+            let scope = Scope {
+                row: Some(&row),
+                ..self.scope(Context::default())
+            };
+            records.extend(self.all_pages(spec, &scope, place).await?);
+        }
+        Ok(records)
+    }
+
+    /// Every record from a place on, all pages of them.
+    pub(crate) async fn all_pages(
+        &self,
+        spec: &StreamSpec,
+        scope: &Scope<'_>,
+        place: Place,
+    ) -> Result<Vec<Record>, Failure> {
+        let Some(request) = &spec.request else {
+            return Ok(Vec::new());
+        };
+        let call = Call::new(&self.api.client.origin, request, scope)?;
+        let mut pages = Pages::new(&self.api.client, spec, call, place);
+        let mut all = Vec::new();
+        while let Asked::Page(page) = pages.ask().await? {
+            let mut found = Vec::new();
+            let envelope = walk(&page.text, &spec.records, &mut |scanner, around| {
+                found.push(Record::inside(&page.text, scanner.value()?, around));
+                Ok(())
+            });
+            let envelope = match envelope {
+                Ok(envelope) => envelope,
+                Err(why) => {
+                    pages.retry_broken(why.to_string())?;
+                    continue;
+                }
+            };
+            let facts = Facts {
+                records: found.len(),
+                last: last_of(spec, found.last()),
+                envelope: &envelope,
+                headers: &page.headers,
+                size: pages.size(),
+            };
+            let then = pages.turn(&facts)?;
+            all.append(&mut found);
+            if then != Then::Next {
+                break;
+            }
+        }
+        Ok(all)
+    }
+}
+
+/// Why a page could not be taken.
+#[derive(Debug)]
+pub(crate) enum Refused {
+    /// It is not JSON: it may have been cut on the way.
+    Broken(Broken),
+    Failure(Failure),
+}
+
+/// What became of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Put {
+    Taken,
+    /// It is a tombstone: nothing grows out of it.
+    Gone,
+    LeftOut,
+}
+
+/// Gives up everyone in a tree for the same reason.
+pub(crate) fn give_up(node: &Node, members: &mut [Member], error: Error) {
+    let mut first = Some(error);
+    for place in node.members() {
+        let error = first.take().unwrap_or_else(|| {
+            Error::new(
+                tributary_model::ErrorKind::Unavailable,
+                "the stream that its records come from can't be read",
+            )
+        });
+        members[place].fail(error);
+    }
+}
+
+/// What names the last record of a page, where the pager asks for it.
+pub(crate) fn last_of(spec: &StreamSpec, record: Option<&Record>) -> Option<String> {
+    match &spec.pages.way {
+        Way::Last { of, .. } => Some(record?.raw().find(of)?.text().into_owned()),
+        _ => None,
+    }
+}
+
+fn to_text(raw: Raw<'_>) -> String {
+    raw.as_str().to_owned()
+}
+
+/// Whether records go into the sheet as they come, without being looked at.
+fn is_plain(node: &Node) -> bool {
+    let spec = &node.spec;
+    let looked_at = spec.filter.is_some() || spec.delete.is_some() || !spec.keep.is_empty();
+    !looked_at && node.below().next().is_none()
+}
+
+/// Whether columns come from around the records, which is known at the end of the page only.
+fn needs_body(spec: &StreamSpec) -> bool {
+    spec.keep
+        .iter()
+        .any(|(_, keep)| matches!(keep, Keep::Body(_)))
+}
+
+/// A page that is being taken.
+struct Taking<'r, 'a, 'p, 'w> {
+    reader: &'r Reader<'a>,
+    node: &'r Node,
+    members: &'r mut [Member],
+    context: Context<'r>,
+    page: &'p Page,
+    watch: &'r mut Watch<'w>,
+    last: Option<String>,
+    records: usize,
+    parents: Vec<Record>,
+    plain: bool,
+    trouble: Option<Error>,
+}
+
+impl<'p> Taking<'_, '_, 'p, '_> {
+    fn record(
+        &mut self,
+        scanner: &mut Scanner<'p>,
+        around: Option<Raw<'p>>,
+        last: Option<&Path>,
+    ) -> Result<(), Broken> {
+        self.records += 1;
+        scanner.peek();
+        let start = scanner.place();
+        if self.plain && self.watch.is_blind() && self.trouble.is_none() {
+            self.straight(scanner)?;
+        } else {
+            let raw = scanner.value()?;
+            let record = Record::inside(&self.page.text, raw, around);
+            if self.trouble.is_none()
+                && let Err(error) = self.look(record, None)
+            {
+                self.trouble = Some(error);
+            }
+        }
+        if let Some(path) = last {
+            let raw = Raw::known(&self.page.text[start..scanner.place()]);
+            self.last = raw.find(path).map(|found| found.text().into_owned());
+        }
+        Ok(())
+    }
+
+    /// Takes the records once everything around them is known.
+    fn after_the_body(&mut self, last: Option<&Path>) -> Result<Envelope<'p>, Broken> {
+        let mut found = Vec::new();
+        let page = self.page;
+        let envelope = walk(
+            &page.text,
+            &self.node.spec.records,
+            &mut |scanner, around| {
+                found.push(Record::inside(&page.text, scanner.value()?, around));
+                Ok(())
+            },
+        )?;
+        self.records = found.len();
+        let named = |record: &Record| record.raw().find(last?).map(|raw| raw.text().into_owned());
+        self.last = found.last().and_then(named);
+        for record in found {
+            if let Err(error) = self.look(record, Some(&envelope)) {
+                self.trouble = Some(error);
+                break;
+            }
+        }
+        Ok(envelope)
+    }
+
+    /// From the page's bytes into the columns.
+    fn straight(&mut self, scanner: &mut Scanner<'p>) -> Result<(), Broken> {
+        match self.node.member.map(|place| &mut self.members[place]) {
+            Some(member) if member.is_alive() && member.found.is_none() => {
+                member.rows += 1;
+                member.sheet.read(scanner, Op::Read, &[])
+            }
+            Some(member) if member.is_alive() => {
+                let raw = scanner.value()?;
+                match member.take(raw, Op::Read, &[]) {
+                    Ok(()) => Ok(()),
+                    Err(error) => {
+                        self.trouble = Some(error);
+                        Ok(())
+                    }
+                }
+            }
+            _ => scanner.value().map(drop),
+        }
+    }
+
+    /// Decides whether a record is taken, and remembers it where it will come again.
+    fn look(&mut self, record: Record, envelope: Option<&Envelope<'_>>) -> Result<()> {
+        let known = |raw: Raw<'_>| digest(raw, &[]);
+        if !self.watch.lets_pass(record.raw(), known) {
+            return Ok(());
+        }
+        let put = self.reader.put(
+            self.node,
+            self.members,
+            &record,
+            None,
+            envelope,
+            self.context,
+        )?;
+        if put == Put::Taken && self.node.below().next().is_some() {
+            self.parents.push(record);
+        }
+        Ok(())
+    }
+}
+
+/// A place on the cursor field's axis that a record names.
+pub(crate) fn point_of(raw: Raw<'_>, field: &Path, format: &crate::point::Format) -> Option<Point> {
+    format.read(&raw.find(field)?.to_value())
+}

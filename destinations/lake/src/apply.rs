@@ -1,0 +1,83 @@
+//! Making true outside the log what an entry of it says.
+//!
+//! Everything here may be done any number of times and by several processes at once. For each table
+//! new files appear before old ones go, so a reader in between may see a row twice, and never misses
+//! one.
+
+use std::sync::Arc;
+
+use futures::{StreamExt, TryStreamExt, stream};
+use tributary_model::failpoint::reach;
+use tributary_model::{ConnectionName, Error, ErrorKind, Result};
+
+use crate::iceberg::Iceberg;
+use crate::log::Entry;
+use crate::store::{Completion, Store};
+use crate::system;
+use crate::views;
+
+/// Requests at the same time. // G6
+const REQUESTS: usize = 16;
+
+/// Files that an entry names and that neither exist nor can be completed.
+pub(crate) type Gone = Vec<String>;
+
+/// Does what `entry` asks for.
+pub(crate) async fn apply(
+    store: &Arc<dyn Store>,
+    iceberg: Option<&Iceberg>,
+    of: &ConnectionName,
+    entry: &Entry,
+) -> Result<Gone> {
+    let gone: Gone = stream::iter(entry.uploads().to_vec())
+        .map(|pending| async move {
+            let completed = store.complete(&pending).await?;
+            Ok::<_, Error>((completed == Completion::Gone).then_some(pending.upload.key))
+        })
+        .buffer_unordered(REQUESTS)
+        .try_filter_map(|gone| async move { Ok(gone) })
+        .try_collect()
+        .await?;
+    reach("lake.after_complete")?;
+    match iceberg {
+        // Without all of its files a snapshot must not be made; who waits for them will say so.
+        Some(_) if !gone.is_empty() => return Ok(gone),
+        // Files that go stay, as older snapshots name them.
+        Some(iceberg) => iceberg.apply(of, entry).await?,
+        None => {
+            let removed = entry
+                .tables()
+                .iter()
+                .flat_map(|table| table.removed.clone());
+            stream::iter(removed.collect::<Vec<_>>())
+                .map(|key| async move { store.delete(&key).await })
+                .buffer_unordered(REQUESTS)
+                .try_collect::<()>()
+                .await?;
+            for change in entry.tables().iter().filter(|change| change.redefined) {
+                for (key, text) in views::of(store.as_ref(), &change.definition) {
+                    store.put(&key, text.into()).await?;
+                }
+            }
+        }
+    }
+    system::write(store.as_ref(), of, entry).await?;
+    Ok(gone)
+}
+
+/// The error of a commit whose files can't be brought back.
+pub(crate) fn lost(of: &ConnectionName, gone: &Gone) -> Error {
+    let first = gone.first().map_or("", String::as_str);
+    Error::new(
+        ErrorKind::Incompatible,
+        format!(
+            "{} files of the last load of `{of}` were given up by the store before they were complete, \
+             the first of them {first}",
+            gone.len()
+        ),
+    )
+    .fix(
+        "See that the bucket's lifecycle rule leaves incomplete uploads alone for at least 7 days; \
+         then move the connection's log below `_tributary/log/` away and run `--full-refresh`.",
+    )
+}

@@ -1,0 +1,67 @@
+//! Catalogs: who knows which metadata file a table is at now, and moves it on for one writer only.
+
+mod rest;
+mod sqlite;
+
+use std::collections::HashMap;
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use ::iceberg::spec::{Schema, TableMetadata};
+use ::iceberg::{TableRequirement, TableUpdate};
+use async_trait::async_trait;
+use tributary_model::{Error, Result, TableName};
+
+pub(crate) use rest::{Auth, Aws, OAuth, Rest};
+pub(crate) use sqlite::{Sqlite, in_folder};
+
+/// A table as its catalog knows it.
+#[derive(Clone, Debug)]
+pub(crate) struct Loaded {
+    /// What it is.
+    pub(crate) metadata: Arc<TableMetadata>,
+    /// The address of the file that says so.
+    pub(crate) location: String,
+}
+
+/// A table to be made.
+#[derive(Clone, Debug)]
+pub(crate) struct Creation {
+    pub(crate) schema: Schema,
+    /// The address of its folder.
+    pub(crate) location: String,
+    pub(crate) properties: HashMap<String, String>,
+}
+
+/// How a commit ended. What certainly changed nothing and never will is an `Err`.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// It is so now.
+    Done,
+    /// A requirement does not hold (any more).
+    Conflict,
+    /// Nobody knows: load the table and look.
+    Unknown(Error),
+}
+
+/// A catalog.
+#[async_trait]
+pub(crate) trait Catalog: Send + Sync + Debug + 'static {
+    /// What it is and where, for people.
+    fn describe(&self) -> String;
+
+    /// The table, where there is one.
+    async fn load(&self, table: &TableName) -> Result<Option<Loaded>>;
+
+    /// Makes a table; one that somebody else makes meanwhile is it, too.
+    async fn create(&self, table: &TableName, creation: &Creation) -> Result<Loaded>;
+
+    /// Moves a table on, if everything that is required holds at that moment.
+    async fn commit(
+        &self,
+        table: &TableName,
+        base: &Loaded,
+        requirements: Vec<TableRequirement>,
+        updates: Vec<TableUpdate>,
+    ) -> Result<Outcome>;
+}

@@ -1,0 +1,156 @@
+//! Which catalog a lake of Iceberg has.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use tributary_model::{Error, ErrorKind, Result, Secret};
+
+use super::Iceberg;
+use super::catalog::{Auth, Aws, Catalog, OAuth, Rest, Sqlite, in_folder};
+use super::files::Files;
+use crate::config::{Config, Location};
+use crate::s3::Settings;
+use crate::store::Store;
+
+/// Where the catalog of an Iceberg lake is.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum CatalogSettings {
+    /// A file of SQLite that this machine keeps; the default.
+    Sqlite {
+        /// The file; by default `_tributary/iceberg.db` in the lake's folder. A lake in a bucket
+        /// needs one named here.
+        #[serde(default)]
+        path: Option<PathBuf>,
+        /// The catalog's name in the file; `tributary` by default.
+        #[serde(default)]
+        name: Option<String>,
+    },
+    /// A server that speaks Iceberg's REST protocol.
+    Rest {
+        /// Its address, up to before `/v1`.
+        uri: String,
+        /// Which of its warehouses.
+        #[serde(default)]
+        warehouse: Option<String>,
+        /// A token.
+        #[serde(default)]
+        token: Option<Secret>,
+        /// Instead of a token: `id:secret`, for which tokens are given (OAuth 2).
+        #[serde(default)]
+        credential: Option<Secret>,
+        /// Where tokens are given; by default the catalog itself gives them.
+        #[serde(default)]
+        oauth2_server_uri: Option<String>,
+        /// What tokens are asked for; `catalog` by default.
+        #[serde(default)]
+        scope: Option<String>,
+    },
+    /// The data catalog of AWS Glue.
+    Glue {
+        /// Its region; by default the lake's.
+        #[serde(default)]
+        region: Option<String>,
+        /// The catalog; by default that of the account.
+        #[serde(default)]
+        catalog_id: Option<String>,
+        /// Another address than AWS's own.
+        #[serde(default)]
+        uri: Option<String>,
+    },
+}
+
+/// The tables of the lake that `config` describes.
+pub(crate) fn connect(config: &Config, store: &Arc<dyn Store>) -> Result<Iceberg> {
+    let files = Files::new(store.clone());
+    let default = CatalogSettings::Sqlite {
+        path: None,
+        name: None,
+    };
+    let catalog: Arc<dyn Catalog> = match config.catalog.as_ref().unwrap_or(&default) {
+        CatalogSettings::Sqlite { path, name } => {
+            let path = match (path, config.location()?) {
+                (Some(path), _) => path.clone(),
+                (None, Location::Folder(root)) => in_folder(&root),
+                (None, Location::Bucket { .. }) => return Err(nowhere()),
+            };
+            let name = name.clone().unwrap_or_else(|| "tributary".to_owned());
+            Arc::new(Sqlite::new(files.clone(), path, name))
+        }
+        CatalogSettings::Rest {
+            uri,
+            warehouse,
+            token,
+            credential,
+            oauth2_server_uri,
+            scope,
+        } => {
+            let auth = match (token, credential) {
+                (Some(token), None) => Auth::Token(token.clone()),
+                (None, Some(credential)) => {
+                    let (server, scope) = (oauth2_server_uri.clone(), scope.clone());
+                    Auth::Client(OAuth::new(server, credential, scope)?)
+                }
+                (None, None) => Auth::None,
+                (Some(_), Some(_)) => return Err(both()),
+            };
+            Arc::new(Rest::new(uri, warehouse.clone(), auth)?)
+        }
+        CatalogSettings::Glue {
+            region,
+            catalog_id,
+            uri,
+        } => {
+            if let Location::Folder(_) = config.location()? {
+                return Err(only_in_buckets());
+            }
+            let region = region.clone().or_else(|| config.region.clone());
+            let uri = match (uri, &region) {
+                (Some(uri), _) => uri.clone(),
+                (None, Some(region)) => format!("https://glue.{region}.amazonaws.com/iceberg"),
+                (None, None) => return Err(no_region()),
+            };
+            let aws = Aws::new(Settings::new(config)?, "glue", region);
+            Arc::new(Rest::new(
+                &uri,
+                catalog_id.clone(),
+                Auth::Aws(Box::new(aws)),
+            )?)
+        }
+    };
+    Ok(Iceberg::new(files, catalog))
+}
+
+fn both() -> Error {
+    Error::new(
+        ErrorKind::Config,
+        "the catalog has both a `token` and a `credential`",
+    )
+    .fix("Give one of them.")
+}
+
+fn only_in_buckets() -> Error {
+    Error::new(
+        ErrorKind::Config,
+        "Glue knows tables in buckets only, and the lake is a folder",
+    )
+    .fix("Write `url: s3://bucket/prefix`, or leave `catalog` out.")
+}
+
+fn no_region() -> Error {
+    Error::new(ErrorKind::Config, "the region of the catalog is not known")
+        .fix("Set `region` of the lake or of its `catalog`.")
+}
+
+fn nowhere() -> Error {
+    Error::new(
+        ErrorKind::Config,
+        "an Iceberg lake in a bucket needs a catalog",
+    )
+    .fix(
+        "Set `catalog: {type: sqlite, path: /var/lib/tributary/catalog.db}` (a file that this \
+         machine keeps), or `catalog: {type: rest, uri: …}`.",
+    )
+}

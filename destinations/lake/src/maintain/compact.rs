@@ -1,0 +1,201 @@
+//! Small files become larger ones.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use tributary_model::{ConnectionName, LoadPlan, Report, Result, TableName, TablePlan, now};
+use tributary_sql::{DELETED, SYNCED_AT};
+use uuid::Uuid;
+
+use super::note;
+use crate::apply::apply;
+use crate::destination::Lake;
+use crate::error::blocking;
+use crate::log::{Appended, Body, Log, Rewritten, Snapshot};
+use crate::site::Site;
+use crate::table::{DataFile, Table, TableChange};
+use crate::target::Target;
+use crate::upload::give_up;
+
+/// Files smaller than this are small.
+const SMALL: u64 = 32 << 20;
+/// So many small files of one folder are worth being written anew.
+const WORTH_IT: usize = 5;
+/// How often an entry is put while loads go on. // G6
+const TRIES: u32 = 5;
+
+/// Compacts every table of a connection, an entry for each. Gives back the connection as it is
+/// then.
+pub(super) async fn all(
+    lake: &Lake,
+    of: &ConnectionName,
+    mut snapshot: Snapshot,
+    report: &mut Report,
+) -> Result<Snapshot> {
+    snapshot.unapplied.clear();
+    let tables: Vec<TableName> = snapshot.tables.keys().cloned().collect();
+    for table in tables {
+        let (done, after) = {
+            let (lake, of, name) = (lake.clone(), of.clone(), table.clone());
+            blocking(move || Ok(one(&lake, &of, &name, snapshot))).await?
+        };
+        note(report, &table, done);
+        snapshot = after;
+    }
+    Ok(snapshot)
+}
+
+/// Compacts one table.
+fn one(
+    lake: &Lake,
+    of: &ConnectionName,
+    name: &TableName,
+    mut snapshot: Snapshot,
+) -> (Result<Option<String>>, Snapshot) {
+    let outcome = rewrite(lake, of, name, &mut snapshot);
+    (outcome, snapshot)
+}
+
+fn rewrite(
+    lake: &Lake,
+    of: &ConnectionName,
+    name: &TableName,
+    snapshot: &mut Snapshot,
+) -> Result<Option<String>> {
+    let Some(table) = snapshot.tables.get(name).cloned() else {
+        return Ok(None);
+    };
+    let chosen = small_ones(&table);
+    if chosen.is_empty() {
+        return Ok(None);
+    }
+    let site = Arc::new(site(lake, of, snapshot)?);
+    let plan = Arc::new(plan(&table));
+    let mut target = Target::prepare(&site, &plan, Some(table))?;
+    target.renew(|file: &DataFile| chosen.contains(&file.key))?;
+    let outcome = target.finish()?;
+    let Some(change) = outcome.change else {
+        return Ok(None);
+    };
+    let (before, after) = (change.removed.len(), change.added.len());
+    let rewritten = Rewritten {
+        tables: vec![change],
+        uploads: outcome.uploads,
+    };
+    match commit(&site, lake, of, snapshot, &rewritten) {
+        Ok(true) => Ok(Some(format!("{before} small files became {after}"))),
+        Ok(false) => {
+            rewritten
+                .uploads
+                .iter()
+                .for_each(|pending| give_up(&site, &pending.upload));
+            Ok(Some(
+                "loads were faster; it is left for another time".to_owned(),
+            ))
+        }
+        // Whether the entry is there is not known: its uploads must stay.
+        Err(error) => Err(error),
+    }
+}
+
+/// Puts the entry and applies it. False where loads have changed the same files meanwhile.
+fn commit(
+    site: &Site,
+    lake: &Lake,
+    of: &ConnectionName,
+    snapshot: &mut Snapshot,
+    rewritten: &Rewritten,
+) -> Result<bool> {
+    let log = Log::new(lake.store.clone(), of.clone());
+    for _ in 0..TRIES {
+        let body = Body::Rewrite(Box::new(rewritten.clone()));
+        let entry = Arc::new(Log::entry(
+            snapshot,
+            snapshot.epoch,
+            snapshot.applied(),
+            body,
+        ));
+        if site.wait(log.append(&entry))? == Appended::Ours {
+            site.wait(apply(&lake.store, lake.iceberg.as_deref(), of, &entry))?;
+            snapshot.replay(&entry)?;
+            snapshot.unapplied.clear();
+            return Ok(true);
+        }
+        let Some(newer) = site.wait(log.read())? else {
+            return Ok(false);
+        };
+        *snapshot = newer;
+        site.wait(lake.catch_up(of, snapshot))?;
+        snapshot.unapplied.clear();
+        if !rewritten
+            .tables
+            .iter()
+            .all(|change| still_fits(snapshot, change))
+        {
+            return Ok(false);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether the files that go are all there still, and nothing else has changed about the table.
+fn still_fits(snapshot: &Snapshot, change: &TableChange) -> bool {
+    snapshot
+        .tables
+        .get(&change.definition.table)
+        .is_some_and(|table| {
+            table.definition == change.definition
+                && change
+                    .removed
+                    .iter()
+                    .all(|key| table.files.contains_key(key))
+        })
+}
+
+/// The small files of folders that have many of them.
+fn small_ones(table: &Table) -> BTreeSet<String> {
+    let mut folders: BTreeMap<&str, Vec<&DataFile>> = BTreeMap::new();
+    for file in table.files.values().filter(|file| file.bytes < SMALL) {
+        folders.entry(&file.partition).or_default().push(file);
+    }
+    folders
+        .into_values()
+        .filter(|files| files.len() >= WORTH_IT)
+        .flatten()
+        .map(|file| file.key.clone())
+        .collect()
+}
+
+fn site(lake: &Lake, of: &ConnectionName, snapshot: &Snapshot) -> Result<Site> {
+    let load = LoadPlan {
+        connection: of.clone(),
+        load_id: format!("maintain-{}", Uuid::new_v4().simple()),
+        started_at: now(),
+        tables: Vec::new(),
+    };
+    let (store, config, iceberg) = (
+        lake.store.clone(),
+        lake.config.clone(),
+        lake.iceberg.clone(),
+    );
+    Site::new(store, config, iceberg, load, snapshot.sequence)
+}
+
+/// The plan that the table is at.
+fn plan(table: &Table) -> TablePlan {
+    let definition = &table.definition;
+    let own = |name: &str| name != SYNCED_AT && name != DELETED;
+    TablePlan {
+        stream: definition.stream.clone(),
+        table: definition.table.clone(),
+        mode: definition.mode,
+        deletes: definition.deletes,
+        columns: definition
+            .columns()
+            .iter()
+            .filter(|column| own(&column.name))
+            .cloned()
+            .collect(),
+        key: definition.key.clone(),
+    }
+}

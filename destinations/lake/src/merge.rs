@@ -1,0 +1,307 @@
+//! Folding staged changes into the files of a table: copy on write.
+//!
+//! Only files that hold a key of the changes are written anew, without these rows; the changes' own
+//! rows go into new files. Which files these are is told by the bounds of their keys first, and then
+//! by the key columns alone.
+//!
+//! Invariant: after a fold the table's files hold each key at most once, if they did before.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch};
+use arrow_schema::{Field, Schema};
+use arrow_select::filter::filter_record_batch;
+use arrow_select::zip::zip;
+use tributary_model::Result;
+use tributary_sql::{DELETED, SYNCED_AT};
+
+use crate::config::Format;
+use crate::error::arrow;
+use crate::keys::Keys;
+use crate::layout::{conform, constant};
+use crate::read::{Rows, Source, Wanted};
+use crate::roller::Roller;
+use crate::sorter::Sorter;
+use crate::stage::{Fate, Stage};
+use crate::store::Upload;
+use crate::table::DataFile;
+use crate::target::Target;
+use crate::upload::give_up;
+
+/// Files smaller than this are small.
+const SMALL: u64 = 4 << 20;
+/// So many small files of one folder are put together, whether they were touched or not.
+const TOO_MANY_SMALL: usize = 16;
+
+/// A file of the table as this load sees it.
+#[derive(Clone, Debug)]
+struct Held {
+    file: DataFile,
+    source: Source,
+    /// Of files of this load, which have yet to be completed.
+    upload: Option<Upload>,
+}
+
+impl Target {
+    /// Brings everything that is staged into files.
+    pub(crate) fn settle(&mut self) -> Result<()> {
+        let Some(mut stage) = self.stage.take() else {
+            return Ok(());
+        };
+        self.end_direct()?;
+        self.gather()?;
+        let touched = self.touched(&mut stage)?;
+        self.rewrite(touched, |rows| {
+            let keys = stage.keys().of(rows)?;
+            Ok(stage.judge(&keys))
+        })?;
+        self.insert(&mut stage)
+    }
+
+    /// Marks every row as deleted that is not.
+    pub(crate) fn mark_all(&mut self) -> Result<()> {
+        self.end_direct()?;
+        self.gather()?;
+        let all = self.held();
+        self.rewrite(all, |rows| {
+            let deleted = rows
+                .column_by_name(DELETED)
+                .and_then(|array| array.as_boolean_opt());
+            let is_marked = |row: usize| {
+                deleted.is_some_and(|deleted| deleted.is_valid(row) && deleted.value(row))
+            };
+            let fate = |row| {
+                if is_marked(row) {
+                    Fate::Stays
+                } else {
+                    Fate::Marked
+                }
+            };
+            Ok((0..rows.num_rows()).map(fate).collect())
+        })
+    }
+
+    /// Writes those files anew, under the newest layout, that are `stale`.
+    pub(crate) fn renew(&mut self, stale: impl Fn(&DataFile) -> bool) -> Result<()> {
+        self.gather()?;
+        let stale: Vec<Held> = self
+            .held()
+            .into_iter()
+            .filter(|held| stale(&held.file))
+            .collect();
+        self.rewrite(stale, |rows| Ok(vec![Fate::Stays; rows.num_rows()]))
+    }
+
+    /// The files that the table is made of now.
+    fn held(&self) -> Vec<Held> {
+        let base = self.base.iter().flat_map(|table| table.files.values());
+        let base = base
+            .filter(|file| !self.removed.contains(&file.key))
+            .map(|file| Held {
+                source: Source::Object(file.key.clone()),
+                file: file.clone(),
+                upload: None,
+            });
+        let own = self.written.iter().filter_map(|written| {
+            Some(Held {
+                file: written.file.clone(),
+                source: Source::Local(written.sealed.file.clone()?),
+                upload: Some(written.sealed.pending.upload.clone()),
+            })
+        });
+        base.chain(own).collect()
+    }
+
+    /// The files that have to be written anew.
+    fn touched(&self, stage: &mut Stage) -> Result<Vec<Held>> {
+        let mut touched = Vec::new();
+        let mut small: BTreeMap<String, Vec<Held>> = BTreeMap::new();
+        for held in self.held() {
+            if self.holds_any(&held, stage)? {
+                touched.push(held);
+            } else if held.file.bytes < SMALL {
+                small
+                    .entry(held.file.partition.clone())
+                    .or_default()
+                    .push(held);
+            }
+        }
+        let too_many = small
+            .into_values()
+            .filter(|files| files.len() >= TOO_MANY_SMALL);
+        touched.extend(too_many.flatten());
+        Ok(touched)
+    }
+
+    /// Whether a file holds a key of the changes.
+    fn holds_any(&self, held: &Held, stage: &mut Stage) -> Result<bool> {
+        let apart = match (&held.file.bounds, stage.reach().bounds()) {
+            (Some(file), Some(changes)) => !file.may_meet(changes),
+            _ => false,
+        };
+        if apart {
+            return Ok(false);
+        }
+        let fields: Vec<Arc<Field>> = self
+            .schema
+            .fields()
+            .iter()
+            .filter(|field| {
+                self.plan
+                    .key
+                    .iter()
+                    .any(|key| key.eq_ignore_ascii_case(field.name()))
+            })
+            .cloned()
+            .collect();
+        let schema = Arc::new(Schema::new(fields));
+        let keys = Keys::new(&schema, &self.plan.key)?;
+        let mut any = false;
+        for rows in self.rows(held, Wanted::Named(&self.plan.key))? {
+            let rows = rows?;
+            let rows = conform(&rows, &schema, |field| self.default(field, rows.num_rows()))?;
+            any |= stage
+                .judge(&keys.of(&rows)?)
+                .iter()
+                .any(|fate| *fate != Fate::Stays);
+        }
+        Ok(any)
+    }
+
+    /// Writes files anew, each row by its fate.
+    fn rewrite(
+        &mut self,
+        files: Vec<Held>,
+        mut fate: impl FnMut(&RecordBatch) -> Result<Vec<Fate>>,
+    ) -> Result<()> {
+        let mut folders: BTreeMap<String, Vec<Held>> = BTreeMap::new();
+        for held in files {
+            folders
+                .entry(held.file.partition.clone())
+                .or_default()
+                .push(held);
+        }
+        for (folder, files) in folders {
+            // The parts of a table of Iceberg are what its rows say, wherever their file lies.
+            let folder = (self.site.config.format == Format::Parquet).then_some(folder);
+            let mut roller = self.roller(folder)?;
+            for held in &files {
+                self.copy(held, &mut roller, &mut fate)?;
+            }
+            let copies = roller.finish()?;
+            files.iter().for_each(|held| self.discard(held));
+            self.ended.extend(copies);
+        }
+        Ok(())
+    }
+
+    fn copy(
+        &self,
+        held: &Held,
+        roller: &mut Roller,
+        fate: &mut impl FnMut(&RecordBatch) -> Result<Vec<Fate>>,
+    ) -> Result<()> {
+        for rows in self.rows(held, Wanted::All)? {
+            let rows = rows?;
+            let default = |field: &Field| self.default(field, rows.num_rows());
+            let rows = conform(&rows, &self.schema, default)?;
+            let fates = fate(&rows)?;
+            roller.write(&self.obey(rows, &fates)?)?;
+        }
+        Ok(())
+    }
+
+    /// A file is not the table's any more once this load commits.
+    fn discard(&mut self, held: &Held) {
+        match &held.upload {
+            None => {
+                self.removed.insert(held.file.key.clone());
+            }
+            Some(upload) => {
+                give_up(&self.site, upload);
+                self.written
+                    .retain(|written| written.file.key != held.file.key);
+            }
+        }
+    }
+
+    /// Brings the changes' own rows in.
+    fn insert(&mut self, stage: &mut Stage) -> Result<()> {
+        let winners = stage.winners();
+        let mut roller = self.roller(None)?;
+        let mut sorter = Sorter::new(stage.keys());
+        let mut from = 0;
+        for rows in stage.batches()? {
+            let rows = rows?;
+            let (enters, deleted) = winners.part(from, rows.num_rows());
+            from += rows.num_rows();
+            let rows = replace(&rows, DELETED, Arc::new(deleted))?;
+            let rows = filter_record_batch(&rows, &enters).map_err(arrow("choosing rows"))?;
+            if let Some(rows) = sorter.push(rows)? {
+                roller.write(&rows)?;
+            }
+        }
+        if let Some(rows) = sorter.finish()? {
+            roller.write(&rows)?;
+        }
+        self.ended.extend(roller.finish()?);
+        Ok(())
+    }
+
+    /// The rows that stay, those that are marked changed.
+    fn obey(&self, rows: RecordBatch, fates: &[Fate]) -> Result<RecordBatch> {
+        let is = |wanted: Fate| -> BooleanArray {
+            fates.iter().map(|fate| Some(*fate == wanted)).collect()
+        };
+        let mut rows = rows;
+        if fates.contains(&Fate::Marked) {
+            let marked = is(Fate::Marked);
+            let always: ArrayRef = Arc::new(BooleanArray::from(vec![true; rows.num_rows()]));
+            rows = replace_where(&rows, &marked, DELETED, &always)?;
+            rows = replace_where(&rows, &marked, SYNCED_AT, &self.synced_at(marked.len()))?;
+        }
+        if fates.contains(&Fate::Goes) {
+            let stays: BooleanArray = fates.iter().map(|fate| Some(*fate != Fate::Goes)).collect();
+            rows = filter_record_batch(&rows, &stays).map_err(arrow("leaving rows out"))?;
+        }
+        Ok(rows)
+    }
+
+    fn rows(&self, held: &Held, wanted: Wanted<'_>) -> Result<Rows> {
+        Rows::open(&self.site, held.source.clone(), held.file.bytes, wanted)
+    }
+
+    /// What a column holds in a file that was written before there was such a column: a file has
+    /// all columns that its table had then.
+    fn default(&self, field: &Field, rows: usize) -> Result<Option<ArrayRef>> {
+        let mut columns = self.definition.columns().iter();
+        let column = columns.find(|column| column.name == *field.name());
+        let default = column.and_then(|column| column.default.as_deref());
+        default.map(|text| constant(text, field, rows)).transpose()
+    }
+}
+
+/// The column of a name with other values; rows without such a column stay as they are.
+fn replace(rows: &RecordBatch, name: &str, values: ArrayRef) -> Result<RecordBatch> {
+    let Ok(place) = rows.schema_ref().index_of(name) else {
+        return Ok(rows.clone());
+    };
+    let mut columns = rows.columns().to_vec();
+    columns[place] = values;
+    RecordBatch::try_new(rows.schema(), columns).map_err(arrow("changing a column"))
+}
+
+fn replace_where(
+    rows: &RecordBatch,
+    mask: &BooleanArray,
+    name: &str,
+    values: &ArrayRef,
+) -> Result<RecordBatch> {
+    let Some(old) = rows.column_by_name(name) else {
+        return Ok(rows.clone());
+    };
+    let new = zip(mask, values, old).map_err(arrow("marking rows"))?;
+    replace(rows, name, new)
+}

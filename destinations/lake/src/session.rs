@@ -1,0 +1,295 @@
+//! A load as the lake sees it: what its tables become, the entry that says so, and what follows.
+//!
+//! Invariant: up to the entry nothing is visible, and an upload is given up only where it is
+//! certain that no entry names it. // G1 G2
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use tributary_model::failpoint::reach;
+use tributary_model::{
+    Change, Commit, Context, Error, ErrorKind, Fence, Receipt, Rejection, Result, StreamName,
+    TableName, TablePlan,
+};
+
+use crate::apply::apply;
+use crate::error::fenced;
+use crate::log::{Appended, Body, Committed, Entry, Log, SchemaChange, Snapshot};
+use crate::maintain::meanwhile::{self, Next};
+use crate::place;
+use crate::screen::screen;
+use crate::site::Site;
+use crate::store::{Pending, PutOutcome};
+use crate::system;
+use crate::target::Target;
+use crate::upload::{ReadBack, Sink, Uploading, give_up};
+
+/// Memory of the open files of all tables. // G6
+const MEMORY: usize = 64 << 20;
+
+/// A load under way.
+pub(crate) struct Session {
+    site: Arc<Site>,
+    log: Log,
+    fence: Fence,
+    snapshot: Snapshot,
+    targets: BTreeMap<TableName, Target>,
+    rejected: BTreeMap<StreamName, u64>,
+    rejections: Option<(Uploading, Sink)>,
+}
+
+impl Session {
+    /// Begins: sees that nobody has taken over, and brings the tables to their plans.
+    pub(crate) fn begin(site: Site, log: Log, fence: Fence, snapshot: Snapshot) -> Result<Self> {
+        let mut snapshot = snapshot;
+        loop {
+            match meanwhile::next(&site, &log, &fence.connection, fence.epoch, &mut snapshot)? {
+                Next::End => break,
+                Next::Rewritten(_) => {}
+                Next::Taken => return Err(fenced(&fence.connection)),
+            }
+        }
+        let mut session = Self {
+            site: Arc::new(site),
+            log,
+            fence,
+            snapshot,
+            targets: BTreeMap::new(),
+            rejected: BTreeMap::new(),
+            rejections: None,
+        };
+        for plan in session.site.load.tables.clone() {
+            session.target(&plan)?;
+        }
+        reach("load.after_begin")?;
+        Ok(session)
+    }
+
+    /// Takes one change.
+    pub(crate) fn write(&mut self, change: Change) -> Result<()> {
+        match change {
+            Change::Rows(batch) => {
+                let (plan, presence) = (batch.plan.clone(), batch.presence);
+                let rows = screen(batch)?;
+                if !rows.rejected.is_empty() {
+                    let count = self.rejected.entry(plan.stream.clone()).or_default();
+                    *count += rows.rejected.len() as u64;
+                    self.reject(&rows.rejected)?;
+                }
+                let doing = || format!("writing {}", plan.table);
+                self.target(&plan)?.take(&rows, presence).context(doing)?;
+                self.bound_memory()?;
+            }
+            Change::Truncate { plan, kind } => self.target(&plan)?.truncate(kind)?,
+            Change::Rejected(rejections) => self.reject(&rejections)?,
+        }
+        reach("load.after_stage")
+    }
+
+    /// Makes rows and state true.
+    pub(crate) fn commit(mut self, commit: &Commit) -> Result<(Receipt, Snapshot)> {
+        reach("load.before_merge")?;
+        let committed = self.settle(commit)?;
+        reach("load.before_commit")?;
+        let entry = self.put(&Body::Commit(Box::new(committed)))?;
+        reach("lake.after_log")?;
+        self.follow(&entry)
+    }
+
+    /// Puts the entry behind all that upkeep has put since the load began.
+    fn put(&mut self, body: &Body) -> Result<Arc<Entry>> {
+        loop {
+            let applied = self.snapshot.applied();
+            let entry = Log::entry(&self.snapshot, self.fence.epoch, applied, body.clone());
+            let entry = Arc::new(entry);
+            if self.site.wait(self.log.append(&entry))? == Appended::Ours {
+                return Ok(entry);
+            }
+            let (of, epoch) = (&self.fence.connection, self.fence.epoch);
+            let next = meanwhile::next(&self.site, &self.log, of, epoch, &mut self.snapshot)?;
+            let error = match next {
+                Next::Rewritten(gone) if !removes_any(&entry, &gone) => continue,
+                Next::Rewritten(_) => meanwhile::in_the_way(),
+                Next::Taken | Next::End => fenced(of),
+            };
+            entry
+                .uploads()
+                .iter()
+                .for_each(|pending| give_up(&self.site, &pending.upload));
+            return Err(error);
+        }
+    }
+
+    /// What is left to do once the entry is there. If it fails, the load has still committed; the
+    /// next opening finds it and does the rest.
+    fn follow(mut self, entry: &Arc<Entry>) -> Result<(Receipt, Snapshot)> {
+        let of = &self.fence.connection;
+        let iceberg = self.site.iceberg.as_deref();
+        let gone = self
+            .site
+            .wait(apply(&self.site.store, iceberg, of, entry))?;
+        if !gone.is_empty() {
+            // Somebody who took over has completed and replaced them, or will say what is wrong.
+            return Err(Error::new(
+                ErrorKind::Unavailable,
+                format!("{} files were not there to be completed", gone.len()),
+            ));
+        }
+        self.snapshot.replay(entry)?;
+        self.snapshot.unapplied.clear();
+        self.site.wait(self.log.checkpoint(&self.snapshot))?;
+        reach("load.after_commit")?;
+        let receipt = Receipt {
+            fence: Fence {
+                sequence: self.snapshot.sequence,
+                last_load: self.snapshot.last_load.clone(),
+                ..self.fence.clone()
+            },
+            rejected: std::mem::take(&mut self.rejected),
+        };
+        Ok((receipt, self.snapshot))
+    }
+
+    /// Ends every table, and gathers what the log is to say.
+    fn settle(&mut self, commit: &Commit) -> Result<Committed> {
+        let mut tables = Vec::new();
+        let mut schema_changes: Vec<SchemaChange> = Vec::new();
+        let mut uploads: Vec<Pending> = Vec::new();
+        for (name, target) in &mut self.targets {
+            target.close().context(|| format!("writing {name}"))?;
+        }
+        for (name, target) in &mut self.targets {
+            let outcome = target.finish().context(|| format!("writing {name}"))?;
+            tables.extend(outcome.change);
+            schema_changes.extend(outcome.schema_changes);
+            uploads.extend(outcome.uploads);
+        }
+        if let Some((uploading, sink)) = self.rejections.take() {
+            uploads.push(uploading.end(sink)?.seal()?.pending);
+        }
+        let mut streams = commit.streams.clone();
+        for (stream, rows) in &self.rejected {
+            let count = streams.entry(stream.clone()).or_default();
+            count.rows_written = count.rows_written.saturating_sub(*rows);
+            count.rows_rejected += rows;
+        }
+        Ok(Committed {
+            load_id: self.site.load.load_id.clone(),
+            sequence: self.site.sequence,
+            started_at: self.site.load.started_at,
+            committed_at: commit.committed_at,
+            before: commit.before.clone(),
+            state: commit.state.clone(),
+            streams,
+            tables,
+            schema_changes,
+            uploads,
+        })
+    }
+
+    /// The table of `plan`, brought to that plan.
+    fn target(&mut self, plan: &Arc<TablePlan>) -> Result<&mut Target> {
+        match self.targets.entry(plan.table.clone()) {
+            std::collections::btree_map::Entry::Occupied(known) => {
+                let target = known.into_mut();
+                if !Arc::ptr_eq(&target.plan, plan) && target.plan != *plan {
+                    target.follow(plan)?;
+                }
+                Ok(target)
+            }
+            std::collections::btree_map::Entry::Vacant(place) => {
+                let base = self.snapshot.tables.get(&plan.table).cloned();
+                if base.is_none() {
+                    claim(&self.site, &self.fence, plan)?;
+                    if let Some(iceberg) = &self.site.iceberg {
+                        self.site.wait(iceberg.admit(&plan.table))?;
+                    }
+                }
+                Ok(place.insert(Target::prepare(&self.site, plan, base)?))
+            }
+        }
+    }
+
+    fn reject(&mut self, rejections: &[Rejection]) -> Result<()> {
+        let (mut uploading, mut sink) = match self.rejections.take() {
+            Some(rejections) => rejections,
+            None => {
+                let key = place::system("rejected", &self.fence.connection, self.site.sequence);
+                let uploading = Uploading::new(&self.site, &key, ReadBack::Never);
+                (uploading, Sink::default())
+            }
+        };
+        for rejection in rejections {
+            let mut plans = self.targets.values().map(|target| &target.plan);
+            let table = plans.find(|plan| plan.stream == rejection.stream);
+            let table = table.map(|plan| plan.table.to_string());
+            sink.add(&system::rejected(&self.site.load, rejection, table)?);
+        }
+        uploading.send_full_parts(&mut sink)?;
+        self.rejections = Some((uploading, sink));
+        Ok(())
+    }
+
+    fn bound_memory(&mut self) -> Result<()> {
+        let memory: usize = self.targets.values().map(Target::memory).sum();
+        if memory <= MEMORY {
+            return Ok(());
+        }
+        let largest = self
+            .targets
+            .values_mut()
+            .max_by_key(|target| target.memory());
+        largest.map_or(Ok(()), Target::flush)
+    }
+}
+
+/// Whether an entry takes out a file that is gone.
+fn removes_any(entry: &Entry, gone: &BTreeSet<String>) -> bool {
+    entry
+        .tables()
+        .iter()
+        .any(|table| !table.removed.is_disjoint(gone))
+}
+
+/// Makes a new table this connection's own: nobody else may write into its folder.
+fn claim(site: &Site, fence: &Fence, plan: &TablePlan) -> Result<()> {
+    let key = place::owner(&plan.table);
+    let name = serde_json::to_vec(fence.connection.as_str())
+        .map_err(|cause| Error::bug("a name can't be written as JSON").because(cause))?;
+    let folder = place::folder(&plan.table);
+    let there = site.wait(site.store.list(&folder, None, 1))?;
+    let put = match there.is_empty() {
+        true => site.wait(site.store.put_if_absent(&key, name.clone().into()))?,
+        false => PutOutcome::Exists,
+    };
+    match put {
+        PutOutcome::Created => return Ok(()),
+        PutOutcome::Unknown(error) => return Err(error),
+        PutOutcome::Exists => {}
+    }
+    let owner = site.wait(site.store.get(&key))?.map(|object| object.bytes);
+    let table = &plan.table;
+    let (message, why) = match &owner {
+        Some(owner) if *owner == name && there.is_empty() => return Ok(()),
+        Some(owner) if *owner != name => (
+            format!("the table {table} belongs to another connection"),
+            format!("{key} says {}", String::from_utf8_lossy(owner)),
+        ),
+        Some(_) | None => (
+            format!(
+                "the folder of the table {table} is not empty, and the log knows no such table"
+            ),
+            format!(
+                "there is {}",
+                there.first().map_or("", |entry| entry.key.as_str())
+            ),
+        ),
+    };
+    Err(Error::new(ErrorKind::Incompatible, message).because(why).fix(format!(
+        "Give the stream another table, e.g. `streams: {{{}: {{table: {}.{}_2}}}}`, or remove {} and {key}.",
+        plan.stream,
+        table.schema,
+        table.table,
+        site.store.address(&folder),
+    )))
+}

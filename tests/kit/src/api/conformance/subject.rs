@@ -1,0 +1,247 @@
+//! What the suites need to know of a vendor.
+
+use serde_json::{Value, json};
+
+use crate::api::clock::{self, DAY};
+use crate::api::mailchimp::Mailchimp;
+use crate::api::sheets::{Cell, Sheets};
+use crate::api::simulator::Vendor;
+use crate::api::stripe::Stripe;
+use crate::api::truth::Truth;
+use crate::api::zendesk::Zendesk;
+
+/// A vendor that connectors are held to.
+pub trait Api: Vendor + Sized {
+    /// The `type:` of its sources.
+    const KIND: &'static str;
+    /// Seconds until a change can be seen by everyone.
+    const SETTLES: i64;
+    /// The streams whose tables are compared.
+    const STREAMS: &'static [&'static str];
+
+    /// The settings of a source that reads it at `url`.
+    fn settings(&mut self, url: &str) -> Value;
+    /// Files that the settings name: name and content.
+    fn files(&self) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
+    /// What the table of a stream must hold.
+    fn truth_of(&self, stream: &str, now: i64) -> Truth;
+    /// Makes what was there before: `count` records of each kind.
+    fn populate_all(&mut self, count: usize, now: i64);
+    /// Makes `count` changes that a reader can find, evenly from `from` on up to `to`.
+    fn change_some(&mut self, count: usize, from: i64, to: i64);
+}
+
+fn start_date(now: i64) -> String {
+    clock::format(now - 400 * DAY, "%Y-%m-%d")
+}
+
+impl Api for Stripe {
+    const KIND: &'static str = "stripe";
+    const SETTLES: i64 = 120;
+    const STREAMS: &'static [&'static str] = &[
+        "accounts",
+        "active_entitlements",
+        "application_fee_refunds",
+        "application_fees",
+        "balance_transactions",
+        "bank_accounts",
+        "billing_credit_grants",
+        "cards",
+        "charges",
+        "checkout_session_line_items",
+        "checkout_sessions",
+        "coupons",
+        "credit_note_line_items",
+        "credit_notes",
+        "customer_balance_transactions",
+        "customer_cash_balance_transactions",
+        "customers",
+        "discounts",
+        "disputes",
+        "early_fraud_warnings",
+        "invoice_items",
+        "invoice_line_items",
+        "invoices",
+        "issuing_authorizations",
+        "issuing_cards",
+        "payment_intents",
+        "payment_link_line_items",
+        "payment_links",
+        "payment_methods",
+        "payout_balance_transactions",
+        "payouts",
+        "plans",
+        "prices",
+        "products",
+        "promotion_codes",
+        "quote_line_items",
+        "quotes",
+        "refunds",
+        "reviews",
+        "setup_attempts",
+        "setup_intents",
+        "subscription_items",
+        "subscription_schedules",
+        "subscriptions",
+        "tax_codes",
+        "tax_ids",
+        "tax_rates",
+        "topups",
+        "transfer_reversals",
+        "transfers",
+        "treasury_financial_accounts",
+        "treasury_transactions",
+    ];
+
+    fn settings(&mut self, url: &str) -> Value {
+        let start = start_date(tributary_model::now().timestamp());
+        json!({"api_key": self.secret_key(), "api_url": url, "start_date": start,
+            "requests_per_second": 1000})
+    }
+
+    fn truth_of(&self, stream: &str, now: i64) -> Truth {
+        self.truth(stream, now)
+    }
+
+    fn populate_all(&mut self, count: usize, now: i64) {
+        self.account.populate(count, now);
+    }
+
+    fn change_some(&mut self, count: usize, from: i64, to: i64) {
+        self.account.live(count, from, to);
+    }
+}
+
+impl Api for Zendesk {
+    const KIND: &'static str = "zendesk";
+    const SETTLES: i64 = 120;
+    const STREAMS: &'static [&'static str] = &[
+        "articles",
+        "calls",
+        "groups",
+        "macros",
+        "organizations",
+        "schedules",
+        "tags",
+        "ticket_audits",
+        "ticket_comments",
+        "ticket_events",
+        "ticket_fields",
+        "ticket_metric_events",
+        "ticket_metrics",
+        "tickets",
+        "user_identities",
+        "users",
+    ];
+
+    fn settings(&mut self, url: &str) -> Value {
+        let start = start_date(tributary_model::now().timestamp());
+        json!({"subdomain": self.subdomain, "email": self.email, "api_token": self.api_token,
+            "api_url": url, "start_date": start})
+    }
+
+    fn truth_of(&self, stream: &str, _now: i64) -> Truth {
+        self.truth(stream)
+    }
+
+    fn populate_all(&mut self, count: usize, now: i64) {
+        self.populate(count, now);
+    }
+
+    fn change_some(&mut self, count: usize, from: i64, to: i64) {
+        self.live(count, from, to);
+    }
+}
+
+impl Api for Mailchimp {
+    const KIND: &'static str = "mailchimp";
+    const SETTLES: i64 = 120;
+    const STREAMS: &'static [&'static str] = &[
+        "campaigns",
+        "email_activity",
+        "interest_categories",
+        "interests",
+        "list_members",
+        "lists",
+        "merge_fields",
+        "reports",
+        "segments",
+        "tags",
+        "templates",
+    ];
+
+    fn settings(&mut self, url: &str) -> Value {
+        json!({"api_key": self.api_key, "api_url": url})
+    }
+
+    fn truth_of(&self, stream: &str, _now: i64) -> Truth {
+        self.truth(stream)
+    }
+
+    fn populate_all(&mut self, count: usize, now: i64) {
+        self.populate(count, now);
+    }
+
+    fn change_some(&mut self, count: usize, from: i64, to: i64) {
+        self.live(count, from, to);
+    }
+}
+
+/// The one spreadsheet of the suites has an id that is known in advance.
+const BOOK: &str = "10000000000000000000000000000000000000000001";
+const KEY_FILE: &str = "service-account.json";
+
+impl Api for Sheets {
+    const KIND: &'static str = "google_sheets";
+    const SETTLES: i64 = 600;
+    const STREAMS: &'static [&'static str] = &["Orders", "People"];
+
+    fn settings(&mut self, url: &str) -> Value {
+        json!({"spreadsheet_id": BOOK, "credentials_file": KEY_FILE, "api_url": url})
+    }
+
+    fn files(&self) -> Vec<(&'static str, String)> {
+        vec![(KEY_FILE, self.key_file().to_string())]
+    }
+
+    fn truth_of(&self, stream: &str, _now: i64) -> Truth {
+        self.truth(BOOK, stream)
+    }
+
+    fn populate_all(&mut self, count: usize, now: i64) {
+        let id = self.create_book("Plans", now - DAY);
+        for title in Self::STREAMS {
+            let header = ["id", "name", "amount", "paid"].map(Cell::from).to_vec();
+            let rows = (0..count).map(|row| line(row, now));
+            let rows: Vec<_> = std::iter::once(header).chain(rows).collect();
+            self.book(&id).add_sheet(title, &rows, now - DAY);
+        }
+    }
+
+    fn change_some(&mut self, count: usize, from: i64, to: i64) {
+        for index in 0..count {
+            let share = i64::try_from(index).unwrap_or(0) * (to - from);
+            let at = from + share / i64::try_from(count.max(1)).unwrap_or(1);
+            let title = Self::STREAMS[index % Self::STREAMS.len()];
+            let book = self.book(BOOK);
+            match index % 3 {
+                0 => book.append(title, &line(1000 + index, at), at),
+                1 => book.set(title, (1, 1), &*format!("changed at {at}"), at),
+                _ => book.delete_row(title, 2, at),
+            }
+        }
+    }
+}
+
+#[allow(clippy::cast_precision_loss)] // small numbers
+fn line(row: usize, now: i64) -> Vec<Cell> {
+    let name = format!("row {row} of {now}");
+    vec![
+        (row as f64).into(),
+        (&*name).into(),
+        (row as f64 + 0.5).into(),
+        row.is_multiple_of(2).into(),
+    ]
+}

@@ -1,0 +1,47 @@
+//! The tables of a DuckDB file as objects.
+
+use std::path::Path;
+
+use duckdb::{AccessMode, Config, Connection};
+use serde_json::Value;
+use tributary_model::Row;
+
+/// The rows that are there, those that were deleted left out; none where there is no table.
+pub(super) fn rows(file: &Path, schema: &str, table: &str) -> Vec<Row> {
+    read(file, schema, table)
+        .unwrap_or_else(|error| panic!("reading {schema}.{table} from {}: {error}", file.display()))
+}
+
+fn read(file: &Path, schema: &str, table: &str) -> duckdb::Result<Vec<Row>> {
+    let config = Config::default().access_mode(AccessMode::ReadOnly)?;
+    let connection = Connection::open_with_flags(file, config)?;
+    connection.execute_batch("SET TimeZone = 'UTC'")?;
+    let mut columns = connection.prepare(
+        "SELECT column_name FROM duckdb_columns() WHERE schema_name = ? AND table_name = ?",
+    )?;
+    let columns = columns.query_map([schema, table], |row| row.get::<_, String>(0))?;
+    let columns: Vec<_> = columns.collect::<duckdb::Result<_>>()?;
+    if columns.is_empty() {
+        return Ok(Vec::new());
+    }
+    let live = match columns.iter().any(|name| name == "_tributary_deleted") {
+        true => "WHERE NOT coalesce(_tributary_deleted, false)",
+        false => "",
+    };
+    let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
+    let sql = format!(
+        "SELECT CAST(to_json(t) AS VARCHAR) FROM {}.{} t {live}",
+        quoted(schema),
+        quoted(table)
+    );
+    let mut statement = connection.prepare(&sql)?;
+    let texts = statement.query_map([], |row| row.get::<_, String>(0))?;
+    texts.map(|text| Ok(object(&text?))).collect()
+}
+
+fn object(text: &str) -> Row {
+    match serde_json::from_str(text) {
+        Ok(Value::Object(fields)) => fields,
+        other => panic!("a row is {other:?}"),
+    }
+}

@@ -1,0 +1,55 @@
+//! What each table must hold.
+
+use serde_json::{Value, json};
+use tributary_model::Row;
+
+use super::Mailchimp;
+use super::kind;
+use crate::api::shelf::{Record, State};
+use crate::api::truth::Truth;
+
+impl Mailchimp {
+    /// What the table of a stream must hold.
+    ///
+    /// # Panics
+    /// Panics where there is no such stream.
+    #[must_use]
+    pub fn truth(&self, stream: &str) -> Truth {
+        let kind = kind::named(stream);
+        if stream == "email_activity" {
+            return self.truth_of_activity();
+        }
+        let owners = kind.owners.iter().map(|(_, field)| *field);
+        let key: Vec<_> = owners.chain([kind.id.field()]).collect();
+        let mut truth = Truth::keyed(&key);
+        for record in self.records(stream) {
+            match record.state {
+                // Deleted for some, a status for others.
+                State::Archived => truth.add_perhaps(record.fields.clone()),
+                State::Live | State::Deleted => truth.add(record.fields.clone()),
+            }
+        }
+        truth
+    }
+
+    /// A row for each thing that a reader did.
+    fn truth_of_activity(&self) -> Truth {
+        let key = ["campaign_id", "email_id", "action", "timestamp", "url"];
+        let mut truth = Truth::keyed(&key);
+        for mail in self.records("email_activity") {
+            for done in mail.field("activity").as_array().into_iter().flatten() {
+                truth.add(activity(mail, done));
+            }
+        }
+        truth
+    }
+}
+
+fn activity(mail: &Record, done: &Value) -> Row {
+    let mut row = done.as_object().cloned().unwrap_or_default();
+    for name in ["campaign_id", "list_id", "email_id", "email_address"] {
+        row.insert(name.to_owned(), mail.field(name).clone());
+    }
+    row.entry("url").or_insert(json!(null));
+    row
+}
