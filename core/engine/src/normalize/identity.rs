@@ -2,7 +2,9 @@
 
 use arrow_array::builder::StringBuilder;
 use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_cast::cast;
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
+use arrow_schema::DataType;
 use std::sync::Arc;
 use tributary_model::{Error, Result};
 
@@ -13,8 +15,9 @@ use tributary_model::{Error, Result};
 pub(crate) fn row_ids(batch: &RecordBatch) -> Result<ArrayRef> {
     let options = FormatOptions::default();
     let schema = batch.schema();
+    let arrays: Vec<ArrayRef> = batch.columns().iter().map(plain).collect::<Result<_>>()?;
     let mut columns = Vec::with_capacity(batch.num_columns());
-    for (field, array) in schema.fields().iter().zip(batch.columns()) {
+    for (field, array) in schema.fields().iter().zip(&arrays) {
         let texts = ArrayFormatter::try_new(array.as_ref(), &options)
             .map_err(|cause| Error::bug("a column can't be read as text").because(cause))?;
         columns.push((field.name().as_str(), array, texts));
@@ -34,6 +37,15 @@ pub(crate) fn row_ids(batch: &RecordBatch) -> Result<ArrayRef> {
     Ok(Arc::new(ids.finish()))
 }
 
+/// Instants without their zone, which is always UTC: its name can't be read without a table of zones.
+fn plain(array: &ArrayRef) -> Result<ArrayRef> {
+    match array.data_type() {
+        DataType::Timestamp(unit, Some(_)) => cast(array, &DataType::Timestamp(*unit, None))
+            .map_err(|cause| Error::bug("an instant can't lose its zone").because(cause)),
+        _ => Ok(array.clone()),
+    }
+}
+
 /// Hashes a text with its length, so that no two rows run together alike.
 fn framed(hasher: &mut blake3::Hasher, text: &str) {
     hasher.update(&(text.len() as u64).to_le_bytes());
@@ -42,7 +54,7 @@ fn framed(hasher: &mut blake3::Hasher, text: &str) {
 
 #[cfg(test)]
 mod tests {
-    use arrow_array::{Int32Array, Int64Array, StringArray};
+    use arrow_array::{Int32Array, Int64Array, StringArray, TimestampMicrosecondArray};
 
     use super::*;
 
@@ -60,6 +72,13 @@ mod tests {
         let before = ids(vec![("n", narrow)]);
         assert_eq!(before, ids(vec![("added", nothing), ("n", wide)]));
         assert_ne!(before[0], before[1]);
+    }
+
+    #[test]
+    fn instants_tell_rows_apart() {
+        let at = TimestampMicrosecondArray::from(vec![1, 2]).with_timezone("UTC");
+        let ids = ids(vec![("at", Arc::new(at) as ArrayRef)]);
+        assert_ne!(ids[0], ids[1]);
     }
 
     #[test]
