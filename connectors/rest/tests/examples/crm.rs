@@ -6,14 +6,14 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use tributary_model::{Row, Secret, Source, Vault};
 use tributary_testkit::api::clock;
-use tributary_testkit::api::conformance::{Api, Reading};
+use tributary_testkit::api::conformance::Api;
 use tributary_testkit::api::exchange::{Reply, Request};
 use tributary_testkit::api::limits::Refusal;
 use tributary_testkit::api::simulator::Vendor;
 use tributary_testkit::api::truth::Truth;
 
 use super::vault::Memory;
-use super::{holds, object, settings, simulated, source};
+use super::{TURN, holds, object, settings, simulated};
 
 /// A CRM.
 #[derive(Debug)]
@@ -307,19 +307,10 @@ async fn a_crm_is_read() {
     holds(Crm::new).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn tokens_may_expire_at_any_time() {
-    let simulator = simulated(Crm::new(), 20);
-    let read = source(&simulator).await;
-    Reading::new(&simulator, &read)
-        .await
-        .survives_expiry()
-        .await;
-}
-
 /// A token that replaced another is kept before it is used: a later run goes on with it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_token_outlives_the_process() {
+    let _turn = TURN.lock().await;
     let simulator = simulated(Crm::new(), 5);
     let vault = Arc::new(Memory::default());
     let first = simulator.with(|model, _| model.refresh_token.clone());

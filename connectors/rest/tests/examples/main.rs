@@ -14,6 +14,9 @@ use tributary_rest_connector::Rest;
 use tributary_testkit::api::conformance::{Api, Reading};
 use tributary_testkit::api::simulator::Simulator;
 
+/// Held by whoever moves the clock, which all of the process have in common.
+static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 /// A manifest of the examples.
 fn manifest(name: &str) -> PathBuf {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
@@ -34,6 +37,7 @@ fn simulated<A: Api>(mut model: A, count: usize) -> Simulator<A> {
 
 /// Everything that the suite asks of a connector, against models that `make` makes.
 async fn holds<A: Api>(make: impl Fn() -> A) {
+    let _turn = TURN.lock().await;
     let complete = simulated(make(), 30);
     let read = source(&complete).await;
     Reading::new(&complete, &read).await.is_complete().await;
