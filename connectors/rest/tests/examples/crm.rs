@@ -6,14 +6,14 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use tributary_model::{Row, Secret, Source, Vault};
 use tributary_testkit::api::clock;
-use tributary_testkit::api::conformance::Api;
+use tributary_testkit::api::conformance::{Api, Reading};
 use tributary_testkit::api::exchange::{Reply, Request};
 use tributary_testkit::api::limits::Refusal;
 use tributary_testkit::api::simulator::Vendor;
 use tributary_testkit::api::truth::Truth;
 
 use super::vault::Memory;
-use super::{TURN, holds, object, settings, simulated};
+use super::{TURN, holds, object, settings, simulated, source};
 
 /// A CRM.
 #[derive(Debug)]
@@ -305,6 +305,17 @@ impl Api for Crm {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_crm_is_read() {
     holds(Crm::new).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_may_expire_at_any_time() {
+    let _turn = TURN.lock().await;
+    let simulator = simulated(Crm::new(), 20);
+    let read = source(&simulator).await;
+    Reading::new(&simulator, &read)
+        .await
+        .survives_expiry()
+        .await;
 }
 
 /// A token that replaced another is kept before it is used: a later run goes on with it.
