@@ -124,12 +124,15 @@ impl Flavor {
     /// without a password.
     pub(crate) fn initialize(self, dir: &Path) {
         let datadir = format!("--datadir={}", dir.display());
+        // Not the one of servers that run: see `MySqlServer::spawn`.
+        let temporary = tempfile::tempdir().expect("a temporary folder can be made");
         match self {
             Self::MariaDb => {
                 let mut command = Command::new(mariadb_program("mariadb-install-db"));
                 command.args(["--no-defaults", "--user=root", "--skip-test-db"]);
                 command.args(["--auth-root-authentication-method=normal", &datadir]);
                 command.arg("--innodb-log-file-size=32M");
+                command.env("TMPDIR", temporary.path());
                 run(&mut command, "making MariaDB's system tables");
             }
             Self::MySql => {
@@ -144,6 +147,7 @@ impl Flavor {
                     "--innodb-flush-method=nosync",
                 ]);
                 command.arg(format!("--init-file={}", root.path().display()));
+                command.env("TMPDIR", temporary.path());
                 run(&mut command, "making MySQL's system tables");
             }
         }

@@ -253,8 +253,13 @@ impl MySqlServer {
             self.flavor.position_options()
         });
         let log = File::create(self.log_path()).expect("a log file can be made");
+        // A server that starts removes every `#sql*` in its temporary folder. In a shared one that
+        // takes the internal tables of the other servers, and MariaDB crashes on the loss.
+        let temporary = self.dir.path().join("tmp");
+        fs::create_dir_all(&temporary).expect("a folder can be made in the server's own");
         command
             .arg(format!("--datadir={}", self.datadir().display()))
+            .arg(format!("--tmpdir={}", temporary.display()))
             .arg(format!(
                 "--socket={}",
                 self.dir.path().join("socket").display()
@@ -316,7 +321,18 @@ impl MySqlServer {
 }
 
 impl Drop for MySqlServer {
+    #[allow(clippy::print_stderr)] // A failed test tells why its server had gone.
     fn drop(&mut self) {
+        let ended = self.child.as_mut().map(Child::try_wait);
+        if let Some(Ok(Some(status))) = ended
+            && std::thread::panicking()
+        {
+            eprintln!(
+                "{:?} ended by itself, {status}:\n{}",
+                self.flavor,
+                self.log()
+            );
+        }
         self.kill();
     }
 }
@@ -342,6 +358,11 @@ mod tests {
         assert_eq!(server.value("SELECT @@binlog_format").await, "ROW");
         assert_eq!(server.value("SELECT @@binlog_row_image").await, "FULL");
         assert_eq!(server.value("SELECT @@binlog_row_metadata").await, "FULL");
+        let temporary = server.value("SELECT @@tmpdir").await;
+        assert!(
+            Path::new(&temporary).starts_with(server.dir.path()),
+            "{temporary} is not its own: another server's start would empty it"
+        );
         server
             .execute("CREATE DATABASE d; CREATE TABLE d.t (a INT PRIMARY KEY, b TEXT)")
             .await;
