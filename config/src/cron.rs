@@ -1,6 +1,6 @@
 //! Cron's five fields: minute, hour, day of the month, month, day of the week.
 
-/// The moments a schedule names, in UTC.
+/// The moments a schedule names, in the zone that the connection says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cron {
     text: String,
@@ -87,6 +87,44 @@ impl Cron {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
+    }
+
+    /// Whether it names every hour, so that it means steps of time rather than times of the day.
+    #[must_use]
+    pub fn is_hourly(&self) -> bool {
+        self.hours == FIELDS[1].all()
+    }
+
+    /// The times of a day that it names, as hour and minute, in order.
+    pub fn times(&self) -> impl Iterator<Item = (u32, u32)> {
+        let has = |set: u64, value: &u32| set >> value & 1 == 1;
+        let (hours, minutes) = (self.hours, self.minutes);
+        let hours = (0..24).filter(move |hour| has(hours, hour));
+        hours.flat_map(move |hour| {
+            let minutes = (0..60).filter(move |minute| has(minutes, minute));
+            minutes.map(move |minute| (hour, minute))
+        })
+    }
+
+    /// Whether it names moments of a day: `weekday` counts from Sunday, which is 0.
+    #[must_use]
+    pub fn names_day(&self, day: u32, month: u32, weekday: u32) -> bool {
+        let minute = self.minutes.trailing_zeros();
+        let hour = self.hours.trailing_zeros();
+        self.contains(minute, hour, day, month, weekday)
+    }
+
+    /// The values of the five fields, each in order; Sunday is 0.
+    #[must_use]
+    pub fn values(&self) -> [Vec<u32>; 5] {
+        let sets = [
+            self.minutes,
+            self.hours,
+            self.days,
+            self.months,
+            self.weekdays,
+        ];
+        sets.map(|set| (0..64).filter(|value| set >> value & 1 == 1).collect())
     }
 
     /// Whether a moment is one of those named: `weekday` counts from Sunday, which is 0.

@@ -8,10 +8,14 @@ use serde::Deserialize;
 use serde_json::Value;
 use tributary_model::{Deletes, Mode, SchemaChanges, Secret};
 
+use crate::attempts::ExportEntry;
 use crate::column::ColumnEntry;
 use crate::duration::Duration;
 use crate::schedule::Schedule;
 use crate::size::Size;
+use crate::telemetry::{LineageEntry, TelemetryEntry};
+use crate::window::Window;
+use crate::zone::TimeZone;
 
 /// The configuration of Tributary.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -32,6 +36,12 @@ pub(crate) struct File {
     pub(crate) memory: Option<Size>,
     /// The secret key of `hash`, for connections that have none of their own.
     pub(crate) salt: Option<Secret>,
+    /// Traces, sent to an OpenTelemetry collector; none if not given.
+    pub(crate) telemetry: Option<TelemetryEntry>,
+    /// What came from where, told in OpenLineage; to nobody if not given.
+    pub(crate) lineage: Option<LineageEntry>,
+    /// How Airflow or Kubernetes run connections that say nothing else.
+    pub(crate) export: Option<ExportEntry>,
 }
 
 /// One source paired with one destination.
@@ -44,6 +54,16 @@ pub(crate) struct ConnectionEntry {
     pub(crate) destination: String,
     /// When the daemon runs it: `5m`, `1h`, a cron expression, `continuous` or `manual`.
     pub(crate) schedule: Option<Schedule>,
+    /// How old data may be at most. Without a schedule the daemon chooses when to run so that this
+    /// holds; with one it only tells whether it does.
+    pub(crate) freshness: Option<Duration>,
+    /// The zone in which cron expressions and windows are meant, such as `Europe/Berlin`; that of
+    /// `daemon` if not given.
+    pub(crate) time_zone: Option<TimeZone>,
+    /// When the daemon may run it, such as `22:00-06:00` or `mon-fri 18:00-24:00`; always if not
+    /// given.
+    #[serde(default)]
+    pub(crate) windows: Vec<Window>,
     /// Which streams: patterns with `*` and `?`, `!` takes away, later ones win; all if not given.
     #[serde(default)]
     pub(crate) select: Vec<String>,
@@ -56,6 +76,8 @@ pub(crate) struct ConnectionEntry {
     pub(crate) flush: Option<FlushEntry>,
     /// The secret key of `hash`.
     pub(crate) salt: Option<Secret>,
+    /// How Airflow or Kubernetes run it, see `tributary export`.
+    pub(crate) export: Option<ExportEntry>,
 }
 
 /// The choices for a stream.
@@ -105,4 +127,11 @@ pub(crate) struct DaemonEntry {
     /// How many connections may run at once; 4 if not given.
     #[schemars(range(min = 1, max = 256))]
     pub(crate) workers: Option<usize>,
+    /// The zone of connections that name none of their own; UTC if not given.
+    pub(crate) time_zone: Option<TimeZone>,
+    /// How long runs may take to finish what they can when it is told to stop; 30s if not given.
+    pub(crate) drain: Option<Duration>,
+    /// Where it keeps its history, pauses and tokens: a file, or postgres://user:password@host/db;
+    /// a SQLite file in the user's state folder if not given.
+    pub(crate) store: Option<Secret>,
 }

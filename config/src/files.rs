@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use crate::kinds::{KindSpec, Kinds};
 
 /// What a schema says of a setting that names a file.
-const FORMAT: &str = "file";
+pub(crate) const FORMAT: &str = "file";
 
 /// Makes relative names of files start at `folder`.
 pub(crate) fn anchor(value: &mut Value, kinds: &Kinds, folder: &FilePath) {

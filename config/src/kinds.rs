@@ -4,7 +4,7 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use tributary_model::{Destination, Error, Fault, Severity, Source};
+use tributary_model::{Destination, Error, Fault, Place, Severity, Source};
 
 /// One `type:`.
 pub struct KindSpec {
@@ -15,7 +15,11 @@ pub struct KindSpec {
     /// Whether `where` of a stream means anything to it.
     pub(crate) filters: bool,
     accept: Accept,
+    place: Locate,
 }
+
+/// Finds where on this machine's disk a destination keeps its data.
+type Locate = Box<dyn Fn(&Value) -> Option<Place> + Send + Sync>;
 
 /// Finds what is wrong with settings that fit their schema.
 type Accept = Box<dyn Fn(&Value) -> Vec<Misfit> + Send + Sync>;
@@ -44,7 +48,11 @@ impl KindSpec {
     /// The kind of a destination.
     #[must_use]
     pub fn destination<D: Destination>() -> Self {
-        Self::of(D::KIND, D::faults)
+        let place = |settings: &Value| D::place(&serde_json::from_value(settings.clone()).ok()?);
+        Self {
+            place: Box::new(place),
+            ..Self::of(D::KIND, D::faults)
+        }
     }
 
     /// The kind `name`, whose settings are a `C`, of which `faults` knows more than a schema says.
@@ -60,7 +68,22 @@ impl KindSpec {
             schema: settings.into_generator().into_root_schema_for::<C>(),
             filters: false,
             accept: Box::new(move |settings| accept(settings, faults)),
+            place: Box::new(|_| None),
         }
+    }
+
+    /// Where on the machine's own disk a destination with these settings keeps its data, where it
+    /// does.
+    #[must_use]
+    pub fn place(&self, settings: &Value) -> Option<Place> {
+        (self.place)(settings)
+    }
+
+    /// Whether the setting `key` names a file that starts at the folder of the configuration.
+    pub(crate) fn names_file(&self, key: &str) -> bool {
+        let properties = self.schema.get("properties");
+        let format = properties.and_then(|all| all.get(key)?.get("format")?.as_str());
+        format == Some(crate::files::FORMAT)
     }
 
     /// The same kind, to which `where` of a stream means something.

@@ -13,7 +13,7 @@ use crate::load::Environment;
 use crate::path::Path;
 use crate::yaml;
 
-const PREFIX: &str = "TRIBUTARY__";
+pub(crate) const PREFIX: &str = "TRIBUTARY__";
 const SEPARATOR: &str = "__";
 
 /// The document with the environment over it, and which variable said what.

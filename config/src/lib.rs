@@ -8,6 +8,7 @@
 //! Deliberately absent: the environment itself and the list of connectors (both are arguments),
 //! and any contact with a source or destination.
 
+mod attempts;
 mod checks;
 mod column;
 mod cron;
@@ -21,6 +22,7 @@ mod kinds;
 mod layers;
 mod load;
 mod marks;
+mod outline;
 mod path;
 mod plan;
 mod scalar;
@@ -29,14 +31,21 @@ mod schema;
 mod size;
 mod suggest;
 mod table;
+mod telemetry;
 mod validate;
+mod window;
 mod yaml;
+mod zone;
 
+pub use attempts::Attempts;
 pub use cron::Cron;
 pub use error::{Place, Problem, Problems};
 pub use kinds::{KindSpec, Kinds};
 pub use load::{Environment, load, parse};
+pub use outline::{Need, NamedFile, Outline, Start, outline};
 pub use plan::{ConnectionPlan, Daemon, EndPlan, Plan};
 pub use schedule::Schedule;
 pub use schema::document_schema;
 pub use suggest::nearest;
+pub use telemetry::{Lineage, Telemetry};
+pub use window::Window;

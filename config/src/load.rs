@@ -18,6 +18,7 @@ use crate::marks::{Marks, Span};
 use crate::path::Path;
 use crate::plan::{self, Plan};
 use crate::schema;
+use crate::telemetry;
 use crate::validate::{self, Verdict};
 use crate::yaml::{self, Document};
 
@@ -29,7 +30,12 @@ pub type Environment = BTreeMap<String, String>;
 /// # Errors
 /// Every mistake in it.
 pub fn load(path: &FilePath, environment: &Environment, kinds: &Kinds) -> Result<Plan, Problems> {
-    let text = std::fs::read_to_string(path).map_err(|why| {
+    parse(path, &written(path)?, environment, kinds)
+}
+
+/// The text of the configuration file at `path`.
+pub(crate) fn written(path: &FilePath) -> Result<String, Problems> {
+    std::fs::read_to_string(path).map_err(|why| {
         let missing = why.kind() == std::io::ErrorKind::NotFound;
         let issue = match missing {
             true => Issue::new(At::File, "there is no such file").help(
@@ -39,8 +45,31 @@ pub fn load(path: &FilePath, environment: &Environment, kinds: &Kinds) -> Result
             false => Issue::new(At::File, format!("the file can't be read: {why}")),
         };
         Reporter::bare(path, "").report(vec![issue])
-    })?;
-    parse(path, &text, environment, kinds)
+    })
+}
+
+/// A mistake of the file at `path` as a whole.
+pub(crate) fn whole(path: &FilePath, message: String) -> Problems {
+    Reporter::bare(path, "").report(vec![Issue::new(At::File, message)])
+}
+
+/// What to do about variables that are not set and files that are not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Gaps {
+    /// They are mistakes.
+    Refuse,
+    /// The values stay as written, wherever the rest can be understood without them.
+    Leave,
+}
+
+/// A configuration and how it was written.
+#[derive(Debug)]
+pub(crate) struct Read {
+    pub(crate) plan: Plan,
+    /// The document as written.
+    pub(crate) document: Value,
+    /// Values that may be secret.
+    pub(crate) secrets: Vec<(Path, Span)>,
 }
 
 /// Reads a configuration that is in memory already; `path` is its name in reports, and its folder
@@ -54,6 +83,20 @@ pub fn parse(
     environment: &Environment,
     kinds: &Kinds,
 ) -> Result<Plan, Problems> {
+    read(path, text, environment, kinds, Gaps::Refuse).map(|read| read.plan)
+}
+
+/// Reads a configuration that is in memory already.
+///
+/// # Errors
+/// Every mistake in it.
+pub(crate) fn read(
+    path: &FilePath,
+    text: &str,
+    environment: &Environment,
+    kinds: &Kinds,
+    gaps: Gaps,
+) -> Result<Read, Problems> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let bare = Reporter::bare(path, text);
     let document = yaml::read(text).map_err(|issue| bare.report(vec![issue]))?;
@@ -76,10 +119,13 @@ pub fn parse(
     let schema = schema::document_schema(kinds);
     let verdict = validate::validate(&schema, &mut value, &filled);
     let mut issues = document.issues;
-    issues.extend(filled.issues.iter().cloned());
+    if gaps == Gaps::Refuse {
+        issues.extend(filled.issues.iter().cloned());
+    }
     issues.extend(verdict.issues.iter().cloned());
     issues.extend(checks::settings(&value, kinds, &filled, &verdict));
     issues.extend(checks::connections(&value, kinds, &filled));
+    issues.extend(telemetry::check(&value));
     let reporter = Reporter {
         marks: &document.marks,
         variables: &variables,
@@ -88,9 +134,19 @@ pub fn parse(
     };
     // A doubt alone keeps nobody from going on.
     if issues.iter().all(Issue::is_doubt) {
-        let plan = read_checked(&value).map_err(|issue| reporter.report(vec![issue]))?;
+        let plan = read_checked(&value).map_err(|issue| {
+            // What is missing says more than what it makes impossible.
+            reporter.report(match filled.issues.is_empty() {
+                true => vec![issue],
+                false => filled.issues.clone(),
+            })
+        })?;
         let doubts = reporter.report(issues).problems;
-        Ok(Plan { doubts, ..plan })
+        Ok(Read {
+            plan: Plan { doubts, ..plan },
+            secrets: reporter.secrets(),
+            document: document.value,
+        })
     } else {
         issues.retain(|issue| !issue.is_doubt());
         Err(reporter.report(issues))
@@ -203,12 +259,16 @@ impl<'a> Reporter<'a> {
     /// Values that no excerpt may show: all but those that the schema knows to be harmless, and
     /// those that only say where a value is to be had.
     fn hidden(&self) -> Vec<Span> {
-        let scalars = self.marks.scalars.iter();
-        let doubtful = scalars.filter_map(|(path, span)| {
-            let shown = self.verdict.harmless.contains(path) || self.only_points(*span);
-            (!shown).then_some(*span)
-        });
+        let doubtful = self.secrets().into_iter().map(|(_, span)| span);
         doubtful.chain(self.marks.strays.iter().copied()).collect()
+    }
+
+    fn secrets(&self) -> Vec<(Path, Span)> {
+        let scalars = self.marks.scalars.iter();
+        let doubtful = scalars.filter(|(path, span)| {
+            !self.verdict.harmless.contains(path) && !self.only_points(*span)
+        });
+        doubtful.cloned().collect()
     }
 
     /// Whether a value as written is nothing but `${NAME}` or `file:…`.

@@ -4,20 +4,25 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 
+use chrono_tz::Tz;
 use serde_json::Value;
 use tributary_model::{
     ColumnRule, ConnectionName, ConnectionOptions, FlushPolicy, Secret, Selection, StreamName,
     StreamOptions,
 };
 
+use crate::attempts::{self, Attempts};
 use crate::error::Problem;
 use crate::file::{ConnectionEntry, DaemonEntry, File, FlushEntry, StreamEntry};
 use crate::schedule::Schedule;
 use crate::table;
+use crate::telemetry::{Lineage, Telemetry};
+use crate::window::Window;
 
 const MEMORY: u64 = 512 << 20;
 const PORT: u16 = 8642;
 const WORKERS: usize = 4;
+const DRAIN: std::time::Duration = std::time::Duration::from_secs(30);
 
 /// Everything that a configuration says.
 #[derive(Debug)]
@@ -30,6 +35,12 @@ pub struct Plan {
     pub connections: BTreeMap<String, ConnectionPlan>,
     /// The long-running process.
     pub daemon: Daemon,
+    /// The most bytes of rows in flight, over all connections that run at once.
+    pub memory: usize,
+    /// Where traces go.
+    pub telemetry: Option<Telemetry>,
+    /// Who is told what came from where.
+    pub lineage: Option<Lineage>,
     /// What can't work here and now and may elsewhere, such as a file that is not there.
     pub doubts: Vec<Problem>,
 }
@@ -65,6 +76,14 @@ pub struct ConnectionPlan {
     pub schedule: Schedule,
     /// Streams that run at other times.
     pub stream_schedules: BTreeMap<StreamName, Schedule>,
+    /// How old data may be at most.
+    pub freshness: Option<std::time::Duration>,
+    /// The zone in which cron expressions and windows are meant.
+    pub time_zone: Tz,
+    /// When it may run; empty means always.
+    pub windows: Vec<Window>,
+    /// How another scheduler than the daemon runs it.
+    pub attempts: Attempts,
 }
 
 /// The long-running process.
@@ -76,22 +95,42 @@ pub struct Daemon {
     pub token: Option<Secret>,
     /// How many connections may run at once.
     pub workers: usize,
+    /// How long runs may take to finish what they can when it is told to stop.
+    pub drain: std::time::Duration,
+    /// Where it keeps what it knows: a file, or an address of a Postgres database, which may hold
+    /// a password.
+    pub store: Option<Secret>,
 }
 
 /// Fills in what was left unsaid. The document has been checked: nothing can fail here.
 pub(crate) fn fill_in(file: File) -> Plan {
     let memory = file.memory.map_or(MEMORY, |size| size.0);
     let memory = usize::try_from(memory).unwrap_or(usize::MAX);
+    let zone = file.daemon.as_ref().and_then(|daemon| daemon.time_zone);
+    let zone = zone.map_or(Tz::UTC, |zone| zone.0);
     let connections = file
         .connections
         .into_iter()
-        .map(|(name, entry)| (name.clone(), connection(&name, entry, memory, &file.salt)))
+        .map(|(name, entry)| {
+            let attempts = attempts::fill_in(entry.export, file.export);
+            let time_zone = entry.time_zone.map_or(zone, |zone| zone.0);
+            let plan = connection(&name, entry, memory, &file.salt);
+            let plan = ConnectionPlan {
+                attempts,
+                time_zone,
+                ..plan
+            };
+            (name, plan)
+        })
         .collect();
     Plan {
         sources: ends(file.sources),
         destinations: ends(file.destinations),
         connections,
         daemon: daemon(file.daemon),
+        memory,
+        telemetry: file.telemetry.map(Telemetry::from),
+        lineage: file.lineage.map(Lineage::from),
         doubts: Vec::new(),
     }
 }
@@ -142,11 +181,20 @@ fn connection(
         };
         streams.insert(stream, options);
     }
+    let freshness = entry.freshness.map(|objective| objective.0);
+    let written = entry.schedule.or(default_schedule);
     ConnectionPlan {
         source: entry.source,
         destination: entry.destination,
-        schedule: entry.schedule.or(default_schedule).unwrap_or_default(),
+        // `freshness` alone is a schedule, too.
+        schedule: written
+            .or(freshness.map(Schedule::Fresh))
+            .unwrap_or_default(),
+        freshness,
+        time_zone: Tz::UTC,
+        windows: entry.windows,
         stream_schedules,
+        attempts: attempts::fill_in(entry.export, None),
         options: ConnectionOptions {
             name,
             select: Selection(entry.select),
@@ -194,6 +242,8 @@ fn daemon(entry: Option<DaemonEntry>) -> Daemon {
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)),
         token: None,
         workers: WORKERS,
+        drain: DRAIN,
+        store: None,
     };
     let Some(entry) = entry else {
         return default;
@@ -202,5 +252,7 @@ fn daemon(entry: Option<DaemonEntry>) -> Daemon {
         listen: entry.listen.unwrap_or(default.listen),
         token: entry.token,
         workers: entry.workers.unwrap_or(default.workers),
+        drain: entry.drain.map_or(default.drain, |drain| drain.0),
+        store: entry.store,
     }
 }

@@ -24,6 +24,8 @@ pub enum Schedule {
     Every(Duration),
     /// At these moments.
     Cron(Cron),
+    /// So that data is never older than this: what `freshness` without a schedule means.
+    Fresh(Duration),
 }
 
 /// Reads a schedule.
@@ -60,6 +62,7 @@ impl fmt::Display for Schedule {
             Self::Continuous => f.write_str("continuous"),
             Self::Every(every) => f.write_str(&duration::write(every)),
             Self::Cron(cron) => f.write_str(cron.as_str()),
+            Self::Fresh(objective) => write!(f, "freshness {}", duration::write(objective)),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use crate::{column, duration, schedule, size, table};
+use crate::{column, duration, schedule, size, table, telemetry, window, zone};
 
 /// An IP address and a port.
 pub(crate) const SOCKET_ADDRESS: &str = "socket-address";
@@ -18,6 +18,9 @@ pub(crate) fn check(format: &str, text: &str) -> Result<(), String> {
         schedule::FORMAT => schedule::parse(text).map(drop),
         column::FORMAT => column::parse(text).map(drop),
         table::FORMAT => table::parse(text).map(drop),
+        window::FORMAT => window::parse(text).map(drop),
+        zone::FORMAT => zone::parse(text).map(drop),
+        telemetry::HTTP_ADDRESS => telemetry::parse_address(text),
         SOCKET_ADDRESS => match text.parse::<SocketAddr>() {
             Ok(_) => Ok(()),
             Err(_) => Err("an address is written like 127.0.0.1:8642".to_owned()),
