@@ -62,7 +62,7 @@ impl Cron {
     ///
     /// # Errors
     /// A sentence that names the field at fault and does not repeat the text.
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+    pub fn parse(text: &str) -> Result<Self, String> {
         let parts: Vec<&str> = text.split_whitespace().collect();
         let Ok(parts) = <[&str; 5]>::try_from(parts) else {
             return Err("a cron expression has five fields: minute, hour, day of the month, month, day of the week".to_owned());

@@ -19,7 +19,7 @@ pub struct KindSpec {
 }
 
 /// Finds where on this machine's disk a destination keeps its data.
-type Locate = Box<dyn Fn(&Value) -> Option<Place> + Send + Sync>;
+type Locate = fn(&Value) -> Option<Place>;
 
 /// Finds what is wrong with settings that fit their schema.
 type Accept = Box<dyn Fn(&Value) -> Vec<Misfit> + Send + Sync>;
@@ -48,11 +48,8 @@ impl KindSpec {
     /// The kind of a destination.
     #[must_use]
     pub fn destination<D: Destination>() -> Self {
-        let place = |settings: &Value| D::place(&serde_json::from_value(settings.clone()).ok()?);
-        Self {
-            place: Box::new(place),
-            ..Self::of(D::KIND, D::faults)
-        }
+        Self::of(D::KIND, D::faults)
+            .kept(|settings| D::place(&serde_json::from_value(settings.clone()).ok()?))
     }
 
     /// The kind `name`, whose settings are a `C`, of which `faults` knows more than a schema says.
@@ -68,7 +65,7 @@ impl KindSpec {
             schema: settings.into_generator().into_root_schema_for::<C>(),
             filters: false,
             accept: Box::new(move |settings| accept(settings, faults)),
-            place: Box::new(|_| None),
+            place: |_| None,
         }
     }
 
@@ -93,6 +90,12 @@ impl KindSpec {
             filters: true,
             ..self
         }
+    }
+
+    /// The same kind, which keeps its data on the machine's own disk where `place` says so.
+    #[must_use]
+    pub fn kept(self, place: fn(&Value) -> Option<Place>) -> Self {
+        Self { place, ..self }
     }
 
     /// Turns the settings into their type and looks at that: what the schema can't say is found
