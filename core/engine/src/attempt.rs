@@ -6,22 +6,28 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Utc};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tracing::{Instrument, Span};
 use tributary_model::{
-    AnyLoad, AnyOutput, Change, ChangeBatch, Checkpoint, Commit, Envelope, Error, ErrorKind,
-    Existing, Fence, LoadPlan, Message, Positions, ReadRequest, Rejection, Result, Rows, Scope,
-    State, Stream, StreamCount, StreamName, TruncateKind, failpoint, now,
+    AnyLoad, AnyOutput, Change, ChangeBatch, Checkpoint, Commit, Deletes, Envelope, Error,
+    ErrorKind, Existing, Fence, LoadPlan, Message, Mode, Positions, ReadRequest, Rejection, Result,
+    Rows, Scope, State, Stream, StreamCount, StreamName, TableColumn, TableName, TruncateKind,
+    Until, failpoint, now,
 };
 
+use crate::changes;
 use crate::connection::{Connection, SyncRequest};
 use crate::flush::Fill;
 use crate::ledger::{InDoubt, Ledger, add};
 use crate::normalize::{Table, json_columns};
 use crate::observer::{Event, Observer};
 use crate::plan::{missing, not_there, selected, table_of, tables};
+use crate::spans;
+use crate::stop::{Hold, Stop};
 
 /// What one attempt hands to the next.
 #[derive(Debug)]
@@ -35,16 +41,35 @@ pub(crate) struct Attempt<'a> {
     pub(crate) connection: &'a Connection,
     pub(crate) request: &'a SyncRequest,
     pub(crate) observer: &'a dyn Observer,
+    pub(crate) stop: &'a Stop,
+}
+
+/// Why an attempt ended well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// The source has sent all there is.
+    Source,
+    /// It was asked to, and has committed what was complete.
+    Asked,
 }
 
 impl Attempt<'_> {
-    /// Reads and loads until the source has sent all there is.
-    pub(crate) async fn run(&self, ledger: &mut Ledger, progress: &mut Progress) -> Result<()> {
+    /// Reads and loads until the source has sent all there is, or someone asks it to end.
+    pub(crate) async fn run(&self, ledger: &mut Ledger, progress: &mut Progress) -> Result<End> {
         ledger.try_all();
         let name = &self.connection.options.name;
         let (mut state, fence) = self.connection.destination.open(name).await?;
-        if ledger.settle(fence.last_load.as_deref()) {
+        spans::enter(&fence);
+        if let Some(settled) = ledger.settle(fence.last_load.as_deref()) {
             progress.refresh = false;
+            self.observer.notice(&Event::Committed {
+                rows: settled.counts.values().map(|count| count.rows_read).sum(),
+                load_id: &settled.load_id,
+                took: Duration::ZERO,
+                started_at: settled.started_at,
+                streams: &settled.counts,
+                state: &state,
+            });
         }
         let stored = state.clone();
         let streams = selected(self.connection, self.request, &state).await?;
@@ -53,8 +78,12 @@ impl Attempt<'_> {
         let (output, inbox) = AnyOutput::new(self.connection.options.memory / PIPE_SHARE);
         let reading = self.read(streams, loading.state.clone(), output);
         let outcome = loading.drain(inbox, ledger, progress).await;
-        finish(reading, outcome).await?;
-        loading.finish(ledger, progress).await
+        if matches!(outcome, Ok(End::Asked)) {
+            return outcome;
+        }
+        finish(reading, outcome.map(drop)).await?;
+        loading.finish(ledger, progress).await?;
+        Ok(End::Source)
     }
 
     /// Decides about the tables; streams that can't be kept as asked fail here, alone.
@@ -96,6 +125,11 @@ impl Attempt<'_> {
             load: None,
             has_work,
             dropped: BTreeSet::new(),
+            moved: None,
+            complete: None,
+            layouts: layouts(existing),
+            stop: self.stop,
+            until: self.request.until,
         };
         Ok((loading, streams))
     }
@@ -121,6 +155,7 @@ impl Attempt<'_> {
                         stream: &stream.name,
                         estimated_rows,
                     });
+                    tell_layout(self.observer, &stream.name, &table);
                     kept.insert(stream.name.clone(), table);
                 }
                 Some(Err(error)) => self.fail(ledger, &stream.name, &error),
@@ -147,7 +182,7 @@ impl Attempt<'_> {
     fn read(&self, streams: Vec<Stream>, state: State, output: AnyOutput) -> Reading {
         let source = self.connection.source.clone();
         let until = self.request.until;
-        Reading(tokio::spawn(async move {
+        let reading = async move {
             if streams.is_empty() {
                 return Ok(());
             }
@@ -161,7 +196,8 @@ impl Attempt<'_> {
                     output,
                 )
                 .await
-        }))
+        };
+        Reading(tokio::spawn(reading.in_current_span()))
     }
 }
 
@@ -184,6 +220,18 @@ async fn finish(mut reading: Reading, outcome: Result<()>) -> Result<()> {
         Ok(result) => result,
         Err(stopped) => Err(Error::bug("the source connector broke down").because(stopped)),
     }
+}
+
+fn tell_layout(observer: &dyn Observer, stream: &StreamName, table: &Table) {
+    observer.notice(&Event::Layout {
+        stream,
+        table: &table.plan().table,
+        columns: &table.origins(),
+    });
+}
+
+fn layouts(existing: Existing) -> BTreeMap<TableName, Vec<TableColumn>> {
+    existing.into_iter().collect()
 }
 
 fn is_missing(table: &Table, existing: &Existing) -> bool {
@@ -224,14 +272,28 @@ struct Loading<'a> {
     has_work: bool,
     /// Streams that were given up here; their sources still send.
     dropped: BTreeSet<StreamName>,
+    /// Since when the state is ahead of the stored one without a load to commit it.
+    moved: Option<Instant>,
+    /// With the load in progress, everything that the source had then is in the destination.
+    complete: Option<DateTime<Utc>>,
+    /// The columns that the tables have, those aside that are not there yet.
+    layouts: BTreeMap<TableName, Vec<TableColumn>>,
+    stop: &'a Stop,
+    until: Until,
 }
+
+/// A cursor that moves while no rows come is stored once in so many ages of a load: often enough
+/// that a log is not purged behind it, seldom enough that nobody minds the loads. // G6
+const IDLE_AGES: u32 = 6;
 
 /// The load in progress.
 struct Open {
+    _hold: Hold,
     load: Box<dyn AnyLoad>,
     plan: LoadPlan,
     counts: BTreeMap<StreamName, StreamCount>,
     fill: Fill,
+    span: Span,
 }
 
 impl Loading<'_> {
@@ -240,9 +302,14 @@ impl Loading<'_> {
         mut inbox: mpsc::Receiver<Envelope>,
         ledger: &mut Ledger,
         progress: &mut Progress,
-    ) -> Result<()> {
+    ) -> Result<End> {
+        let (mut stopping, stop) = (false, self.stop);
         loop {
-            let deadline = self.load.as_ref().and_then(|open| open.fill.deadline());
+            if stopping && (self.load.is_none() || self.may_commit()) {
+                self.commit(ledger, progress).await?;
+                return Ok(End::Asked);
+            }
+            let deadline = self.deadline();
             let wait = async {
                 match deadline {
                     Some(at) => tokio::time::sleep_until(at.into()).await,
@@ -251,11 +318,26 @@ impl Loading<'_> {
             };
             tokio::select! {
                 biased;
+                () = stop.asked(), if !stopping => stopping = true,
                 envelope = inbox.recv() => match envelope {
                     Some(envelope) => self.take(envelope, ledger, progress).await?,
-                    None => return Ok(()),
+                    None => return Ok(End::Source),
                 },
-                () = wait, if self.may_commit() => self.commit(ledger, progress).await?,
+                () = wait, if self.load.is_none() || self.may_commit() => {
+                    self.open().await?;
+                    self.commit(ledger, progress).await?;
+                }
+            }
+        }
+    }
+
+    /// When there must be a commit because of age alone.
+    fn deadline(&self) -> Option<Instant> {
+        match &self.load {
+            Some(open) => open.fill.deadline(),
+            None => {
+                let age = self.connection.options.flush.age;
+                self.moved.map(|since| since + age * IDLE_AGES)
             }
         }
     }
@@ -274,6 +356,11 @@ impl Loading<'_> {
                 kind,
                 positions,
             } => self.truncate(&stream, kind, positions).await,
+            Message::Clear { stream, of } => self.clear(&stream, &of).await,
+            Message::Generation { stream, positions } => {
+                let kind = self.kind_of_generation(&stream)?;
+                self.truncate(&stream, kind, positions).await
+            }
             Message::Rejected(rejections) => self.rejected(rejections).await,
             Message::Checkpoint(checkpoint) => self.checkpoint(checkpoint, ledger, progress).await,
             Message::Phase { stream, phase } => {
@@ -287,6 +374,13 @@ impl Loading<'_> {
             Message::Failed { stream, error } => {
                 self.fail(&stream, &error, ledger);
                 self.do_without(&stream, ledger)
+            }
+            Message::Complete { as_of } => {
+                self.complete = Some(as_of);
+                if self.load.is_none() {
+                    self.tell_complete();
+                }
+                Ok(())
             }
         }
     }
@@ -363,6 +457,36 @@ impl Loading<'_> {
         }
     }
 
+    async fn clear(&mut self, stream: &StreamName, of: &ChangeBatch) -> Result<()> {
+        if self.dropped.contains(stream) {
+            return Ok(()); // the rows that are there instead would not come after it
+        }
+        let table = self.tables.get(stream).ok_or_else(|| unknown(stream))?;
+        let Some(change) = table.clear(of)? else {
+            return Ok(());
+        };
+        let open = self.open().await?;
+        open.fill.add(stream, 0, 0, Instant::now());
+        open.load.write(change).await
+    }
+
+    /// What a new generation does to the rows of earlier ones.
+    fn kind_of_generation(&self, stream: &StreamName) -> Result<TruncateKind> {
+        let plan = self
+            .tables
+            .get(stream)
+            .ok_or_else(|| unknown(stream))?
+            .plan();
+        Ok(match (plan.mode, plan.deletes) {
+            (Mode::Append | Mode::History, _) | (Mode::Merge, Deletes::Ignore) => {
+                TruncateKind::Change
+            }
+            (Mode::Merge, Deletes::Soft | Deletes::Hard) | (Mode::Replace, _) => {
+                TruncateKind::Restart
+            }
+        })
+    }
+
     async fn rejected(&mut self, rejections: Vec<Rejection>) -> Result<()> {
         let open = self.open().await?;
         for rejection in &rejections {
@@ -388,6 +512,9 @@ impl Loading<'_> {
         }
         self.state.advance(checkpoint);
         let Some(open) = &mut self.load else {
+            if self.state != self.stored {
+                self.moved.get_or_insert_with(Instant::now);
+            }
             return Ok(());
         };
         open.fill.cover(&scope, Instant::now());
@@ -447,17 +574,21 @@ impl Loading<'_> {
                     .collect(),
             };
             failpoint::reach("engine.before_begin")?;
+            let span = spans::load(&self.fence, &plan.load_id, self.until);
             let load = self
                 .connection
                 .destination
                 .begin(&plan, &self.fence)
+                .instrument(span.clone())
                 .await?;
             let fill = Fill::new(self.connection.options.flush);
             self.load = Some(Open {
+                _hold: self.stop.hold(),
                 load,
                 plan,
                 counts: BTreeMap::new(),
                 fill,
+                span,
             });
         }
         self.load
@@ -485,6 +616,8 @@ impl Loading<'_> {
             load,
             plan,
             mut counts,
+            _hold,
+            span,
             ..
         }) = self.load.take()
         else {
@@ -502,14 +635,17 @@ impl Loading<'_> {
         let load_id = plan.load_id.clone();
         ledger.in_doubt = Some(InDoubt {
             load_id,
+            started_at: plan.started_at,
             counts: counts.clone(),
         });
-        let receipt = load.commit(&commit).await?; // 1. rows and state, in one step // G1 G2
+        let committing = load.commit(&commit).instrument(span.clone());
+        let receipt = committing.await?; // 1. rows and state, in one step // G1 G2
         failpoint::reach("engine.after_commit")?;
         ledger.in_doubt = None;
         self.fence = receipt.fence;
         self.stored = commit.state; // 2. what the next load starts from // G3
         self.has_work = false;
+        self.moved = None;
         progress.refresh = false;
         for (stream, rows) in receipt.rejected {
             let count = counts.entry(stream).or_default();
@@ -517,15 +653,51 @@ impl Loading<'_> {
             count.rows_written = count.rows_written.saturating_sub(rows);
         }
         ledger.book(&counts); // 3. the counters
-        let rows = counts.values().map(|count| count.rows_read).sum();
+        let rows: u64 = counts.values().map(|count| count.rows_read).sum();
         let took = begun.elapsed();
+        span.record("rows", rows);
         tracing::debug!(load_id = plan.load_id, rows, "committed");
         self.observer.notice(&Event::Committed {
             rows,
             load_id: &plan.load_id,
             took,
+            started_at: plan.started_at,
+            streams: &counts,
+            state: &self.stored,
         });
+        self.tell_layouts();
+        self.tell_complete();
         Ok(())
+    }
+
+    /// Says up to when the destination is complete, where the source has said so.
+    fn tell_complete(&mut self) {
+        if let Some(as_of) = self.complete.take() {
+            self.observer.notice(&Event::Complete { as_of });
+        }
+    }
+
+    /// Says how the load that has committed changed tables that were there.
+    fn tell_layouts(&mut self) {
+        for (stream, table) in &self.tables {
+            let plan = table.plan();
+            let before = self.layouts.get(&plan.table);
+            if before.is_some_and(|columns| *columns == plan.columns) {
+                continue;
+            }
+            tell_layout(self.observer, stream, table);
+            for what in before
+                .into_iter()
+                .flat_map(|old| changes::between(old, plan))
+            {
+                self.observer.notice(&Event::SchemaChanged {
+                    stream,
+                    what: &what,
+                });
+            }
+            self.layouts
+                .insert(plan.table.clone(), plan.columns.clone());
+        }
     }
 }
 

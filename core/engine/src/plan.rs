@@ -128,7 +128,7 @@ pub(crate) async fn selected(
     state: &State,
 ) -> Result<Vec<Stream>> {
     let options = &connection.options;
-    let catalog = connection.source.discover().await?;
+    let catalog = connection.source.discover_after(state).await?;
     // One shared cursor can't move for some streams alone: the others that it has brought so far
     // would miss what lies between. Those that have no cursor yet miss nothing: their copy is to come.
     let is_followed =

@@ -196,10 +196,36 @@ pub enum Message {
         /// Where in the source's order.
         positions: Positions,
     },
+    /// Rows that agree with one of these on all of its columns are gone, those that were sent before
+    /// included; those that follow are what there is. For lists that belong to a record and are read
+    /// with it: `deletes` says what becomes of each row. Of `of` only the columns and the positions
+    /// count.
+    Clear {
+        /// Which stream.
+        stream: StreamName,
+        /// A row for each record whose list is read again, with the columns that name it.
+        of: ChangeBatch,
+    },
+    /// What follows is the whole stream: rows of earlier generations are gone. For rows that have no
+    /// identity from one generation to the next, such as those of a sheet, so that `deletes: soft`
+    /// has nothing to hold on to. `append` and `history` keep earlier generations, and so does
+    /// `deletes: ignore`.
+    Generation {
+        /// Which stream.
+        stream: StreamName,
+        /// Where in the source's order.
+        positions: Positions,
+    },
     /// Rows that the source itself could not bring into shape.
     Rejected(Vec<Rejection>),
     /// Records and the cursor that covers them may commit together here.
     Checkpoint(Checkpoint),
+    /// Everything that the source had at this moment has been sent before this message; for people
+    /// only. Sent now and then by a source that is followed, also while nothing changes.
+    Complete {
+        /// The moment.
+        as_of: chrono::DateTime<chrono::Utc>,
+    },
     /// A stream entered a phase; for people only.
     Phase {
         /// Which stream.

@@ -4,6 +4,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -11,8 +12,8 @@ use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use crate::{
-    Checkpoint, Error, ErrorKind, Fault, Message, Phase, Positions, Rejection, Report, Result,
-    Rows, Scope, State, Stream, StreamName, TruncateKind, Vault,
+    ChangeBatch, Checkpoint, Error, ErrorKind, Fault, Message, Phase, Positions, Rejection, Report,
+    Result, Rows, Scope, State, Stream, StreamName, TruncateKind, Vault,
 };
 
 /// The streams a source has.
@@ -89,6 +90,11 @@ pub trait Source: Sized + Send + Sync + 'static {
     async fn check(&self, streams: &[StreamName]) -> Result<Report>;
     /// The streams there are.
     async fn discover(&self) -> Result<Catalog>;
+    /// The streams there are, by the names under which the destination has them: for sources whose
+    /// streams can be renamed.
+    async fn discover_after(&self, _state: &State<Self::Cursor>) -> Result<Catalog> {
+        self.discover().await
+    }
     /// Sends everything after `request.state`.
     async fn read(
         &self,
@@ -178,9 +184,12 @@ fn size_of(message: &Message) -> usize {
             rows: Rows::Json(rows),
             ..
         } => rows.iter().map(json_size).sum(),
+        Message::Clear { of, .. } => of.columns.get_array_memory_size(),
         Message::Rejected(rejections) => rejections.len() * UNIT,
         Message::Truncate { .. }
+        | Message::Generation { .. }
         | Message::Checkpoint(_)
+        | Message::Complete { .. }
         | Message::Phase { .. }
         | Message::Failed { .. } => 0,
     }
@@ -243,6 +252,28 @@ impl<C: Serialize> Output<C> {
             .await
     }
 
+    /// Says that rows which agree with one of these are gone, unless they follow.
+    ///
+    /// # Errors
+    /// Fails when the engine has gone.
+    pub async fn clear(&self, stream: &StreamName, of: ChangeBatch) -> Result<()> {
+        let stream = stream.clone();
+        self.pipe.send(Message::Clear { stream, of }).await
+    }
+
+    /// Says that what follows is the whole stream.
+    ///
+    /// # Errors
+    /// Fails when the engine has gone.
+    pub async fn generation(&self, stream: &StreamName, positions: Positions) -> Result<()> {
+        self.pipe
+            .send(Message::Generation {
+                stream: stream.clone(),
+                positions,
+            })
+            .await
+    }
+
     /// Sends rows that could not be brought into shape.
     ///
     /// # Errors
@@ -261,6 +292,14 @@ impl<C: Serialize> Output<C> {
         self.pipe
             .send(Message::Checkpoint(Checkpoint { scope, cursor }))
             .await
+    }
+
+    /// Says that everything the source had at `as_of` has been sent.
+    ///
+    /// # Errors
+    /// Fails when the engine has gone.
+    pub async fn complete(&self, as_of: DateTime<Utc>) -> Result<()> {
+        self.pipe.send(Message::Complete { as_of }).await
     }
 
     /// Says that a stream entered a phase.
@@ -297,6 +336,10 @@ pub trait AnySource: Send + Sync {
     async fn check(&self, streams: &[StreamName]) -> Result<Report>;
     /// See [`Source::discover`].
     async fn discover(&self) -> Result<Catalog>;
+    /// See [`Source::discover_after`].
+    async fn discover_after(&self, _state: &State) -> Result<Catalog> {
+        self.discover().await
+    }
     /// See [`Source::read`].
     async fn read(&self, request: ReadRequest<'_, Value>, out: AnyOutput) -> Result<()>;
 }
@@ -309,6 +352,10 @@ impl<S: Source> AnySource for S {
 
     async fn discover(&self) -> Result<Catalog> {
         Source::discover(self).await
+    }
+
+    async fn discover_after(&self, state: &State) -> Result<Catalog> {
+        Source::discover_after(self, &state.typed()?).await
     }
 
     async fn read(&self, request: ReadRequest<'_, Value>, out: AnyOutput) -> Result<()> {

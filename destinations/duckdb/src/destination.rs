@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tributary_model::{
     Answer, Capabilities, ConnectionName, Destination, Error, ErrorKind, Existing, Fence, LoadPlan,
-    LoadRecord, Mode, Report, Result, State, TableName,
+    LoadRecord, Mode, Place, Report, Result, State, TableName,
 };
 
 use crate::check;
@@ -86,6 +86,10 @@ impl Destination for DuckDb {
     type Config = Config;
     type Load = DuckLoad;
 
+    fn place(settings: &Config) -> Option<Place> {
+        Some(Place::File(settings.path.clone()))
+    }
+
     async fn connect(config: Config) -> Result<Self> {
         config.validate()?;
         Ok(Self {
@@ -102,7 +106,7 @@ impl Destination for DuckDb {
 
     fn capabilities(&self) -> Capabilities {
         Capabilities {
-            modes: &[Mode::Merge, Mode::Append],
+            modes: &[Mode::Merge, Mode::Append, Mode::Replace],
             identifier_bytes: IDENTIFIER_BYTES,
             case_insensitive: true,
             decimal_digits: DECIMAL_DIGITS,

@@ -116,14 +116,14 @@ fn rebuild(site: &Site, table: &TableName) -> Result<()> {
 fn refuse_impossible(plan: &TablePlan) -> Result<()> {
     match plan.mode {
         Mode::Append => Ok(()),
-        Mode::Merge if !plan.key.is_empty() => Ok(()),
-        Mode::Merge => {
+        Mode::Merge | Mode::Replace if !plan.key.is_empty() => Ok(()),
+        Mode::Merge | Mode::Replace => {
             let table = &plan.table;
             Err(Error::bug(format!(
                 "{table} was to be merged without a key"
             )))
         }
-        Mode::Replace | Mode::History => Err(Error::bug(format!(
+        Mode::History => Err(Error::bug(format!(
             "{} was planned in a mode that this destination does not offer",
             plan.table
         ))),

@@ -136,7 +136,7 @@ impl Target {
         if rows.ops.is_empty() {
             return Ok(());
         }
-        if self.plan.mode == Mode::Merge && rows.ops.contains(&Op::Truncate) {
+        if self.plan.mode != Mode::Append && rows.ops.contains(&Op::Truncate) {
             return Err(Error::bug("a truncate came as a row of a merged table"));
         }
         let route = self.route_of(&rows.ops, presence);
@@ -313,6 +313,22 @@ impl Target {
             self.stage(site, rows, BooleanArray::from(deletes))?;
         }
         self.flush(site)
+    }
+
+    /// Rows that agree with one of `of` are gone at this point of the order.
+    pub(crate) fn clear(&mut self, site: &Site, of: RecordBatch) -> Result<()> {
+        if self.plan.mode == Mode::Append || self.plan.deletes == Deletes::Ignore {
+            return Ok(());
+        }
+        self.settle(site)?;
+        self.layout.touch();
+        let schema = of.schema();
+        let names: Vec<&str> = schema.fields().iter().map(|f| f.name().as_str()).collect();
+        let create = self.merge(site, |merge| merge.create_clear(&names))?;
+        site.run(&[create], "making room for what is gone")?;
+        append(&site.connection, Place::Temporary(&self.staging.fold), &[of])?;
+        let statements = self.merge(site, |merge| merge.clear(&names));
+        site.run(&statements, &format!("clearing rows of {}", self.plan.table))
     }
 
     /// Empties the table at this point of the order.

@@ -3,15 +3,17 @@
 use std::sync::Arc;
 
 use tributary_model::{
-    Batch, Capabilities, ChangeBatch, ColumnRule, ConnectionName, DataType, Error, ErrorKind, Mode,
-    Positions, Result, SchemaChanges, Secret, StreamName, StreamOptions, StreamSchema, TableColumn,
-    TableName, TablePlan,
+    Batch, Capabilities, Change, ChangeBatch, ColumnRule, ConnectionName, DataType, Deletes, Error,
+    ErrorKind, Mode, Positions, Result, SchemaChanges, Secret, StreamName, StreamOptions,
+    StreamSchema, TableColumn, TableName, TablePlan,
 };
+
+use crate::observer::ColumnOrigin;
 
 use super::evolve::{self, Target, Wanted};
 use super::names;
 use super::rules::Hide;
-use super::shape::{Shape, Slot};
+use super::shape::{self, Shape, Slot};
 
 /// Everything needed to decide about a table.
 #[derive(Debug)]
@@ -94,7 +96,10 @@ impl Table {
             stream: setup.stream.clone(),
             table: setup.table.clone(),
             mode: setup.options.mode,
-            deletes: setup.options.deletes,
+            deletes: match setup.options.mode {
+                Mode::Replace => Deletes::Hard, // nothing but what is there now
+                Mode::Merge | Mode::Append | Mode::History => setup.options.deletes,
+            },
             columns: Vec::new(),
             key: Vec::new(),
         });
@@ -117,6 +122,24 @@ impl Table {
     /// The plan as of the layout seen last.
     pub(crate) fn plan(&self) -> &Arc<TablePlan> {
         &self.plan
+    }
+
+    /// The plan's columns, and what feeds them.
+    pub(crate) fn origins(&self) -> Vec<ColumnOrigin> {
+        let origin = |column: &TableColumn| {
+            let target = self.targets.iter().find(|t| t.column.name == column.name);
+            let source = target.and_then(|target| target.source.clone());
+            let rule = source
+                .as_ref()
+                .and_then(|name| self.options.columns.get(name));
+            ColumnOrigin {
+                name: column.name.clone(),
+                data_type: column.data_type,
+                hidden: rule.is_some_and(|rule| rule.hash || rule.mask.is_some()),
+                source,
+            }
+        };
+        self.plan.columns.iter().map(origin).collect()
     }
 
     /// Whether `existing` lacks something of the plan, so that even a load without rows has work.
@@ -155,6 +178,35 @@ impl Table {
             return Ok(None);
         }
         Shape::truncate_row(&self.plan, positions).map(Some)
+    }
+
+    /// The change that says which rows are gone; `None` where the table has no column to tell them by.
+    pub(crate) fn clear(&self, of: &ChangeBatch) -> Result<Option<Change>> {
+        let mut named = Vec::new();
+        for (column, array) in of.schema.columns.iter().zip(of.columns.columns()) {
+            let feeds = |target: &&Target| {
+                let is_type = target.column.data_type;
+                target.source.as_deref() == Some(&column.name)
+                    && is_type.join(column.data_type) == Some(is_type)
+            };
+            let rule = self.options.columns.get(&column.name);
+            let Some(target) = self.targets.iter().find(feeds) else {
+                return Ok(None);
+            };
+            let hide = rule.map_or(Ok(None), |rule| self.hide(rule))?;
+            named.push((
+                &target.column,
+                shape::value(array, hide.as_ref(), &target.column)?,
+            ));
+        }
+        let change = match self.options.mode {
+            Mode::Append => Change::Rows(Shape::marker_rows(&self.plan, &named, of)?),
+            Mode::Merge | Mode::Replace | Mode::History => Change::Clear {
+                plan: self.plan.clone(),
+                of: shape::columns(named, of.ops.len())?,
+            },
+        };
+        Ok(Some(change))
     }
 
     /// Takes a layout into the decisions.

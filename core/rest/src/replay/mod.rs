@@ -35,8 +35,10 @@ pub struct Trial {
 pub struct Tried {
     /// Its name.
     pub stream: String,
-    /// Rows that came, tombstones included.
+    /// Rows that came.
     pub rows: usize,
+    /// Rows that were said to be gone.
+    pub deletes: usize,
     /// Its columns and their types.
     pub columns: BTreeMap<String, String>,
 }
@@ -56,7 +58,11 @@ pub async fn trial(manifest: Manifest, fixtures: &[(String, String)]) -> Result<
         }
     }
     let settings = settings(&manifest, &script.settings);
-    let api = Api::replaying(manifest, &settings, Recorded::new(script.exchanges))?;
+    let api = Api::replaying(
+        manifest,
+        &settings,
+        Recorded::new(script.exchanges, script.at),
+    )?;
     let (messages, failed) = run(&api).await;
     let mut trial = tell(&messages, &script.expected);
     trial.mistakes.extend(failed.map(|error| error.to_string()));
@@ -134,7 +140,9 @@ fn tell(messages: &[Message], expected: &BTreeMap<String, Value>) -> Trial {
                 rows: Rows::Arrow(batch),
             } => {
                 let (tried, rows) = found.entry(stream.to_string()).or_default();
-                tried.rows += batch.ops.len();
+                let deletes = batch.ops.iter().filter(|op| **op == Op::Delete).count();
+                tried.deletes += deletes;
+                tried.rows += batch.ops.len() - deletes;
                 for column in &batch.schema.columns {
                     tried
                         .columns
@@ -150,8 +158,11 @@ fn tell(messages: &[Message], expected: &BTreeMap<String, Value>) -> Trial {
                 ..
             }
             | Message::Truncate { .. }
+            | Message::Clear { .. }
+            | Message::Generation { .. }
             | Message::Rejected(_)
             | Message::Checkpoint(_)
+            | Message::Complete { .. }
             | Message::Phase { .. } => {}
         }
     }

@@ -150,7 +150,12 @@ fn state_after(before: &State, messages: &[Message]) -> State {
             Message::Checkpoint(checkpoint) => state.advance(checkpoint.clone()),
             Message::Failed { stream, error } => panic!("{stream} failed: {error}"),
             Message::Rejected(rejections) => panic!("rows were rejected: {rejections:?}"),
-            Message::Rows { .. } | Message::Truncate { .. } | Message::Phase { .. } => {}
+            Message::Rows { .. }
+            | Message::Truncate { .. }
+            | Message::Clear { .. }
+            | Message::Generation { .. }
+            | Message::Complete { .. }
+            | Message::Phase { .. } => {}
         }
     }
     state
@@ -177,7 +182,9 @@ fn committed(messages: Vec<Message>) -> Vec<Message> {
         .iter()
         .enumerate()
         .map(|(index, message)| match message {
-            Message::Rows { stream, .. } | Message::Truncate { stream, .. } => {
+            Message::Rows { stream, .. }
+            | Message::Truncate { stream, .. }
+            | Message::Clear { stream, .. } => {
                 messages[index..].iter().any(|later| covers(later, stream))
             }
             _ => true,
@@ -231,8 +238,20 @@ fn content(runs: &[&[Message]]) -> Content {
                     apply(&mut content, stream, &schema, Op::Read, cells.collect());
                 }
             }
-            Message::Truncate { stream, .. } => content.retain(|(of, _), _| of != stream),
-            Message::Rejected(_) | Message::Checkpoint(_) | Message::Phase { .. } => {}
+            Message::Truncate { stream, .. } | Message::Generation { stream, .. } => {
+                content.retain(|(of, _), _| of != stream);
+            }
+            Message::Clear { stream, of } => {
+                for (_, gone) in arrow_rows(of) {
+                    let agrees =
+                        |row: &Cells| gone.iter().all(|(name, cell)| row.get(name) == Some(cell));
+                    content.retain(|(on, _), row| on != stream || !agrees(row));
+                }
+            }
+            Message::Rejected(_)
+            | Message::Checkpoint(_)
+            | Message::Complete { .. }
+            | Message::Phase { .. } => {}
             Message::Failed { stream, error } => panic!("{stream} failed: {error}"),
         }
     }

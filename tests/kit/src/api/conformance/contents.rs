@@ -55,8 +55,19 @@ impl Contents {
                     self.put(stream, &key, Op::Read, row.clone());
                 }
             }
-            Message::Truncate { stream, .. } => drop(self.tables.remove(&stream.to_string())),
-            Message::Checkpoint(_) | Message::Phase { .. } => {}
+            Message::Truncate { stream, .. } | Message::Generation { stream, .. } => {
+                drop(self.tables.remove(&stream.to_string()));
+            }
+            Message::Clear { stream, of } => {
+                let table = self.tables.entry(stream.to_string()).or_default();
+                for (_, gone) in rows_of(of) {
+                    table.retain(|(_, row)| {
+                        gone.iter()
+                            .any(|(name, value)| row.get(name) != Some(value))
+                    });
+                }
+            }
+            Message::Checkpoint(_) | Message::Complete { .. } | Message::Phase { .. } => {}
             Message::Rejected(rows) => panic!("rows were rejected: {rows:?}"),
             Message::Failed { stream, error } => panic!("{stream} failed: {error}"),
         }

@@ -240,7 +240,10 @@ fn committed(streams: &[Stream], mut state: State, messages: Vec<Message>) -> (S
                 });
                 state.advance(checkpoint);
             }
-            Message::Rows { ref stream, .. } | Message::Truncate { ref stream, .. } => {
+            Message::Rows { ref stream, .. }
+            | Message::Truncate { ref stream, .. }
+            | Message::Clear { ref stream, .. }
+            | Message::Generation { ref stream, .. } => {
                 waiting.push((stream.clone(), message));
             }
             other => contents.apply(&other),

@@ -48,6 +48,7 @@ impl Api for Stripe {
         "balance_transactions",
         "bank_accounts",
         "billing_credit_grants",
+        "billing_meter_event_summaries",
         "cards",
         "charges",
         "checkout_session_line_items",
@@ -139,7 +140,8 @@ impl Api for Zendesk {
     fn settings(&mut self, url: &str) -> Value {
         let start = start_date(tributary_model::now().timestamp());
         json!({"subdomain": self.subdomain, "email": self.email, "api_token": self.api_token,
-            "api_url": url, "start_date": start})
+            "api_url": url, "start_date": start, "requests_per_minute": 100_000,
+            "exports_per_minute": 100_000})
     }
 
     fn truth_of(&self, stream: &str, _now: i64) -> Truth {
@@ -199,7 +201,8 @@ impl Api for Sheets {
     const STREAMS: &'static [&'static str] = &["Orders", "People"];
 
     fn settings(&mut self, url: &str) -> Value {
-        json!({"spreadsheet_id": BOOK, "credentials_file": KEY_FILE, "api_url": url})
+        json!({"spreadsheet_id": BOOK, "credentials_file": KEY_FILE, "api_url": url,
+            "requests_per_minute": 60_000})
     }
 
     fn files(&self) -> Vec<(&'static str, String)> {
