@@ -9,6 +9,8 @@ use super::scan::{Broken, Scanner};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Envelope<'a> {
     parts: Vec<(Vec<String>, Raw<'a>)>,
+    /// How many items the outermost list has, which is what pages are counted in.
+    pub(crate) items: usize,
 }
 
 impl<'a> Envelope<'a> {
@@ -40,6 +42,7 @@ pub(crate) fn walk<'a>(
             let mut ahead = scanner;
             let whole = ahead.value()?;
             envelope.parts.push((Vec::new(), whole));
+            envelope.items = 1;
             scanner.peek();
             record(&mut scanner, None)?;
         }
@@ -101,9 +104,13 @@ impl<'a> Descent<'_, 'a> {
             return scanner.value().map(drop);
         }
         let (deeper, record) = (self.deeper, &mut *self.record);
-        scanner.list(|scanner| match deeper {
-            [] => record(scanner, None),
-            levels => inside(scanner.value()?, levels, record),
+        let items = &mut self.envelope.items;
+        scanner.list(|scanner| {
+            *items += 1;
+            match deeper {
+                [] => record(scanner, None),
+                levels => inside(scanner.value()?, levels, record),
+            }
         })
     }
 }
@@ -141,6 +148,12 @@ mod tests {
         (found, more.map(|more| more.as_str().to_owned()))
     }
 
+    fn items(text: &str, records: &str) -> usize {
+        let records = Records::parse(records).unwrap();
+        let walked = walk(text, &records, &mut |scanner, _| scanner.value().map(drop));
+        walked.unwrap().items
+    }
+
     #[test]
     fn records_and_what_is_around_them_come_out_of_one_pass() {
         let (found, more) = ids(
@@ -158,6 +171,11 @@ mod tests {
         assert_eq!((found.join(" "), more.as_deref()), ("1".into(), Some("2")));
         let (found, _) = ids(r#"{"a": [{"id": 1, "b": [5, 6]}, {"id": 2}]}"#, "a[].b[]");
         assert_eq!(found.join(" "), "15 16");
+        assert_eq!(
+            items(r#"{"a": [{"b": [5, 6]}, {"b": []}, {}]}"#, "a[].b[]"),
+            3
+        );
+        assert_eq!((items("[1, 2]", "[]"), items("{}", "")), (2, 1));
         let (found, more) = ids(r#"{"meta": {"more": 0}}"#, "");
         assert_eq!((found.len(), more.as_deref()), (1, Some("0")));
         assert_eq!(ids("[1,2]", "[]").0.len(), 2);

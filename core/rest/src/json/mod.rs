@@ -7,7 +7,11 @@
 mod envelope;
 mod raw;
 mod scan;
+mod text;
 
 pub(crate) use envelope::{Envelope, walk};
 pub(crate) use raw::{Kind, Raw};
 pub(crate) use scan::{Broken, Scanner};
+
+#[cfg(test)]
+mod tests;

@@ -61,12 +61,7 @@ impl<'a> Raw<'a> {
         if self.kind() != Kind::Text {
             return Cow::Borrowed(self.0);
         }
-        let inside = &self.0[1..self.0.len() - 1];
-        if memchr::memchr(b'\\', inside.as_bytes()).is_none() {
-            return Cow::Borrowed(inside);
-        }
-        // A lone surrogate is the one escape that no text can hold: then it stays as it is written.
-        serde_json::from_str::<String>(self.0).map_or(Cow::Borrowed(inside), Cow::Owned)
+        super::text::unescape(&self.0[1..self.0.len() - 1])
     }
 
     /// The value built; for what is small.
@@ -87,14 +82,16 @@ impl<'a> Raw<'a> {
         let mut found = None;
         match self.kind() {
             Kind::Object => {
+                // What comes after it is not looked at: nearly every field asked for is an early one.
                 let look = Scanner::new(self.0).object(|scanner, name| {
                     let value = scanner.value()?;
                     if name == step {
                         found = Some(value);
+                        return Err(super::Broken(scanner.place()));
                     }
                     Ok(())
                 });
-                look.ok()?;
+                debug_assert!(look.is_ok() || found.is_some());
             }
             Kind::List => {
                 let wanted: usize = step.parse().ok()?;
@@ -114,10 +111,12 @@ impl<'a> Raw<'a> {
         found
     }
 
-    /// Each item of the list that `path` leads to; none where it leads to no list.
+    /// Each item of the list that `path` leads to, or the object there as the only one.
     pub(crate) fn items(self, path: &Path) -> Vec<Self> {
-        let Some(list) = self.find(path).filter(|found| found.kind() == Kind::List) else {
-            return Vec::new();
+        let list = match self.find(path) {
+            Some(list) if list.kind() == Kind::List => list,
+            Some(one) if one.kind() == Kind::Object => return vec![one],
+            Some(_) | None => return Vec::new(),
         };
         let mut items = Vec::new();
         let look = Scanner::new(list.0).list(|scanner| {

@@ -2,12 +2,11 @@
 
 use std::borrow::Cow;
 
-use memchr::memchr2;
-
 use super::raw::Raw;
+use super::text::plain_until;
 
 /// The most levels a value may have. // G6
-const MAX_DEPTH: usize = 128;
+const MAX_DEPTH: usize = 10_000;
 
 /// The text is not JSON from this byte on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,9 +54,12 @@ impl<'a> Scanner<'a> {
 
     /// Takes the next value, whatever it is.
     pub(crate) fn value(&mut self) -> Result<Raw<'a>> {
-        self.peek();
+        let first = self.peek();
         let start = self.at;
-        self.skip(0)?;
+        match first {
+            Some(b'{' | b'[') => self.nested()?,
+            _ => self.scalar()?,
+        }
         Ok(Raw::known(&self.text[start..self.at]))
     }
 
@@ -77,9 +79,7 @@ impl<'a> Scanner<'a> {
             return Ok(());
         }
         loop {
-            self.peek();
-            let name = self.string()?.text();
-            self.expect(b':')?;
+            let name = self.name()?.text();
             each(self, name)?;
             match self.peek() {
                 Some(b',') => self.at += 1,
@@ -113,7 +113,8 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    fn expect(&mut self, wanted: u8) -> Result<()> {
+    /// Takes this byte, after white space.
+    pub(crate) fn expect(&mut self, wanted: u8) -> Result<()> {
         match self.peek() {
             Some(byte) if byte == wanted => {
                 self.at += 1;
@@ -123,14 +124,64 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    fn skip(&mut self, depth: usize) -> Result<()> {
-        if depth > MAX_DEPTH {
-            return Err(Broken(self.at));
+    /// Takes a field's name and the colon.
+    pub(crate) fn name(&mut self) -> Result<Raw<'a>> {
+        self.peek();
+        let name = self.string()?;
+        self.expect(b':')?;
+        Ok(name)
+    }
+
+    /// Steps over a list or an object. It keeps its own stack, since the text decides how deep it gets.
+    fn nested(&mut self) -> Result<()> {
+        let mut levels = Levels::default();
+        loop {
+            match self.peek() {
+                Some(open @ (b'{' | b'[')) => {
+                    self.at += 1;
+                    levels.enter(open).ok_or(Broken(self.at))?;
+                    match self.peek() {
+                        Some(b'}' | b']') => {} // whether it is the right one is seen below
+                        _ if open == b'{' => {
+                            self.name()?;
+                            continue;
+                        }
+                        _ => continue,
+                    }
+                }
+                _ => self.scalar()?,
+            }
+            if !self.after_value(&mut levels)? {
+                return Ok(());
+            }
         }
+    }
+
+    /// From the end of a value to the next one, out of every level that ends between them; `false`
+    /// where the last level has ended.
+    fn after_value(&mut self, levels: &mut Levels) -> Result<bool> {
+        while let Some(close) = levels.close() {
+            match self.peek() {
+                Some(b',') => {
+                    self.at += 1;
+                    if close == b'}' {
+                        self.name()?;
+                    }
+                    return Ok(true);
+                }
+                Some(byte) if byte == close => {
+                    self.at += 1;
+                    levels.leave();
+                }
+                _ => return Err(Broken(self.at)),
+            }
+        }
+        Ok(false)
+    }
+
+    fn scalar(&mut self) -> Result<()> {
         match self.peek() {
             Some(b'"') => self.string().map(drop),
-            Some(b'{') => self.object(|scanner, _| scanner.skip(depth + 1)),
-            Some(b'[') => self.list(|scanner| scanner.skip(depth + 1)),
             Some(b't') => self.word("true"),
             Some(b'f') => self.word("false"),
             Some(b'n') => self.word("null"),
@@ -186,28 +237,55 @@ impl<'a> Scanner<'a> {
         }
         let mut at = start + 1;
         loop {
-            let Some(step) = memchr2(b'"', b'\\', &bytes[at..]) else {
-                return Err(Broken(start));
-            };
-            if has_control(&bytes[at..at + step]) {
-                return Err(Broken(at));
+            at = plain_until(bytes, at);
+            match bytes.get(at) {
+                Some(b'"') => {
+                    self.at = at + 1;
+                    return Ok(Raw::known(&self.text[start..=at]));
+                }
+                Some(b'\\') => at = escape(bytes, at)?,
+                // What must be escaped, or the text's end.
+                _ => return Err(Broken(at)),
             }
-            at += step;
-            if bytes[at] == b'"' {
-                self.at = at + 1;
-                return Ok(Raw::known(&self.text[start..=at]));
-            }
-            at = escape(bytes, at)?;
         }
     }
 }
 
-/// Whether a stretch of a string holds what must be escaped.
-fn has_control(bytes: &[u8]) -> bool {
-    // Without an early exit, so that it runs over whole registers.
-    bytes
-        .iter()
-        .fold(false, |found, byte| found | (*byte < 0x20))
+/// The lists and objects around a place, innermost last: a bit for each, so that most values need no
+/// memory for it.
+#[derive(Debug, Default)]
+struct Levels {
+    depth: usize,
+    /// Of the innermost ones; the lowest bit is the innermost, and set for an object.
+    bits: u64,
+    outer: Vec<u64>,
+}
+
+impl Levels {
+    fn enter(&mut self, open: u8) -> Option<()> {
+        if self.depth == MAX_DEPTH {
+            return None;
+        }
+        if self.depth > 0 && self.depth.is_multiple_of(64) {
+            self.outer.push(self.bits);
+        }
+        self.bits = self.bits << 1 | u64::from(open == b'{');
+        self.depth += 1;
+        Some(())
+    }
+
+    fn leave(&mut self) {
+        self.depth -= 1;
+        self.bits >>= 1;
+        if self.depth > 0 && self.depth.is_multiple_of(64) {
+            self.bits = self.outer.pop().unwrap_or_default();
+        }
+    }
+
+    /// What ends the innermost one.
+    fn close(&self) -> Option<u8> {
+        (self.depth > 0).then_some(if self.bits & 1 == 1 { b'}' } else { b']' })
+    }
 }
 
 /// Steps over the escape that begins at `at`.
@@ -251,6 +329,13 @@ mod tests {
             ("\"a\nb\"", false),
             ("[1,]", false),
             ("[1 2]", false),
+            ("[}", false),
+            ("{]", false),
+            ("[{}}", false),
+            (r#"[[{"a":[]},{}],[]]"#, true),
+            (r#"{"a":1 "b":2}"#, false),
+            (r#"[1,,2]"#, false),
+            ("[,]", false),
             (r#"{"a"}"#, false),
             (r#"{"a":1,}"#, false),
             (r#"{a:1}"#, false),
@@ -265,7 +350,15 @@ mod tests {
 
     #[test]
     fn depth_is_bounded() {
-        let deep = "[".repeat(100_000);
-        assert!(Scanner::new(&deep).value().is_err());
+        let deep = |levels: usize| {
+            let (open, close) = ("[{\"a\":".repeat(levels / 2), "}]".repeat(levels / 2));
+            let text = format!("{open}1{close}");
+            Scanner::new(&text)
+                .value()
+                .is_ok_and(|raw| raw.as_str() == text)
+        };
+        assert!(deep(126) && deep(128) && deep(130) && deep(MAX_DEPTH));
+        assert!(!deep(MAX_DEPTH + 2));
+        assert!(Scanner::new(&"[".repeat(100_000)).value().is_err());
     }
 }

@@ -20,6 +20,14 @@ pub(super) struct Cells {
     values: Values,
     valid: BooleanBufferBuilder,
     nulls: usize,
+    expected: Expected,
+}
+
+/// How much the batch before it had: to grow step by step would copy everything once more.
+#[derive(Clone, Copy, Debug, Default)]
+struct Expected {
+    rows: usize,
+    bytes: usize,
 }
 
 #[derive(Debug)]
@@ -58,7 +66,40 @@ impl Cells {
             values,
             valid: BooleanBufferBuilder::new(0),
             nulls: 0,
+            expected: Expected::default(),
         }
+    }
+
+    /// Room for the next batch of a column like this one; taken when its first value comes.
+    pub(super) fn next(&self, data_type: DataType) -> Self {
+        let bytes = match &self.values {
+            Values::Text { bytes, .. } => bytes.len(),
+            _ => 0,
+        };
+        Self {
+            expected: Expected {
+                rows: self.len(),
+                bytes,
+            },
+            ..Self::new(data_type)
+        }
+    }
+
+    fn make_room(&mut self) {
+        let Expected { rows, bytes: more } = std::mem::take(&mut self.expected);
+        match &mut self.values {
+            Values::Bool(values) => values.reserve(rows),
+            Values::Int(values) | Values::Micros(values) => values.reserve(rows),
+            Values::UInt(values) => values.reserve(rows),
+            Values::Float(values) => values.reserve(rows),
+            Values::Days(values) => values.reserve(rows),
+            Values::Decimal(values) => values.reserve(rows),
+            Values::Text { ends, bytes } => {
+                ends.reserve(rows);
+                bytes.reserve(more);
+            }
+        }
+        self.valid.reserve(rows);
     }
 
     pub(super) fn data_type(&self) -> DataType {
@@ -71,6 +112,9 @@ impl Cells {
 
     /// Adds nulls up to row `row`.
     pub(super) fn fill_to(&mut self, row: usize) {
+        if self.expected.rows > 0 {
+            self.make_room();
+        }
         let missing = row.saturating_sub(self.len());
         if missing == 0 {
             // A field that is there twice: the last one counts, as for most readers of JSON.

@@ -63,7 +63,9 @@ impl Column {
     /// Puts the value of row `row`; a value that can't be here says what it is.
     pub(crate) fn put(&mut self, row: usize, value: Raw<'_>) -> Result<(), Fit> {
         if value.kind() == Kind::Null || (self.null_empty && value.as_str() == "\"\"") {
-            return Ok(()); // filled up when a value or the end comes
+            // Filled up when a value or the end comes. A field that is there twice: the last counts.
+            self.truncate(row);
+            return Ok(());
         }
         if let State::Unset = self.state {
             self.state = State::Holds(Cells::new(value::type_of(value)));
@@ -98,7 +100,7 @@ impl Column {
         };
         cells.fill_to(rows);
         let data_type = cells.data_type();
-        let next = Cells::new(self.declared.unwrap_or(data_type));
+        let next = cells.next(self.declared.unwrap_or(data_type));
         Some((data_type, std::mem::replace(cells, next).into_array()))
     }
 }

@@ -9,10 +9,12 @@
 
 mod back;
 mod cells;
+mod clearing;
 mod column;
 mod value;
 
 pub(crate) use back::value_at;
+pub(crate) use clearing::Clearing;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -26,7 +28,7 @@ use tributary_model::{
 
 use crate::json::{Broken, Raw, Scanner};
 
-use column::{Column, Fit};
+use column::Column;
 
 /// Rows of a batch at most. // G6
 const MAX_ROWS: usize = 8192;
@@ -63,6 +65,23 @@ pub(crate) struct Sheet {
     left: u64,
     era: u64,
     is_too_wide: bool,
+    mark: Mark,
+}
+
+/// Whether a row found its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Filled {
+    Whole,
+    /// A column has another type.
+    Misfit,
+}
+
+/// A place to come back to.
+#[derive(Clone, Copy, Debug, Default)]
+struct Mark {
+    /// Batches that were done, and rows of the one after them.
+    done: usize,
+    rows: usize,
 }
 
 impl Sheet {
@@ -81,6 +100,7 @@ impl Sheet {
             left: 0,
             era,
             is_too_wide: false,
+            mark: Mark::default(),
         };
         for (name, data_type) in &layout.types {
             sheet.add(name, Column::declared(*data_type));
@@ -107,14 +127,12 @@ impl Sheet {
         more: &[(String, String)],
     ) -> std::result::Result<(), Broken> {
         let start = *scanner;
-        let mut misfit = self.fill(scanner, more)?;
-        while let Some((place, fit)) = misfit {
+        if self.fill(scanner, more)? == Filled::Misfit {
             // The row that does not fit begins the next batch.
             self.rewind();
             self.cut();
-            self.columns[place].begin_as(fit);
             *scanner = start;
-            misfit = self.fill(scanner, more)?;
+            self.begin(scanner, more)?;
         }
         self.ops.push(op);
         if self.ops.len() >= MAX_ROWS || self.bytes >= MAX_BYTES {
@@ -130,46 +148,67 @@ impl Sheet {
             .map_err(|why| Error::bug("a record that was read can't be read again").because(why))
     }
 
-    /// Fills one row; tells which column can't take its value.
+    /// Fills one row, unless a column can't take its value.
     fn fill(
         &mut self,
         scanner: &mut Scanner<'_>,
         more: &[(String, String)],
-    ) -> std::result::Result<Option<(usize, Fit)>, Broken> {
+    ) -> std::result::Result<Filled, Broken> {
         let row = self.ops.len();
-        let mut misfit = None;
+        let mut filled = Filled::Whole;
         let mut expected = 0;
-        if scanner.peek() != Some(b'{') {
-            return Err(Broken(scanner.place()));
-        }
         scanner.object(|scanner, name| {
             let place = self.place(&name, expected);
             expected = place + 1;
             let value = scanner.value()?;
             self.bytes += value.as_str().len();
-            if misfit.is_none()
-                && let Err(fit) = self.columns[place].put(row, value)
-            {
-                misfit = Some((place, fit));
+            if filled == Filled::Whole && self.columns[place].put(row, value).is_err() {
+                filled = Filled::Misfit;
             }
             Ok(())
         })?;
         for (name, text) in more {
             let place = self.place(name, usize::MAX);
             let value = Raw::parse(text)?;
-            if misfit.is_none()
-                && let Err(fit) = self.columns[place].put(row, value)
-            {
-                misfit = Some((place, fit));
+            if filled == Filled::Whole && self.columns[place].put(row, value).is_err() {
+                filled = Filled::Misfit;
             }
         }
-        Ok(misfit)
+        Ok(filled)
+    }
+
+    /// Fills the first row of a batch: columns take the types that its values need. Of two fields of
+    /// one name the last counts, so that each column has one value to follow.
+    fn begin(
+        &mut self,
+        scanner: &mut Scanner<'_>,
+        more: &[(String, String)],
+    ) -> std::result::Result<(), Broken> {
+        let mut values = BTreeMap::new();
+        scanner.object(|scanner, name| {
+            let place = self.place(&name, usize::MAX);
+            values.insert(place, scanner.value()?);
+            Ok(())
+        })?;
+        for (name, text) in more {
+            values.insert(self.place(name, usize::MAX), Raw::parse(text)?);
+        }
+        for (place, value) in values {
+            let column = &mut self.columns[place];
+            if let Err(fit) = column.put(0, value) {
+                column.begin_as(fit);
+                let fits = column.put(0, value);
+                debug_assert!(fits.is_ok(), "a value has no type of its own");
+            }
+        }
+        Ok(())
     }
 
     /// The column of a field; records mostly have their fields in the same order.
     fn place(&mut self, name: &str, expected: usize) -> usize {
         if let Some(column) = self.columns.get(expected)
             && *column.name == *name
+            && expected < MAX_COLUMNS
         {
             return expected;
         }
@@ -181,8 +220,9 @@ impl Sheet {
 
     fn add(&mut self, name: &str, mut column: Column) -> usize {
         if self.columns.len() >= MAX_COLUMNS {
-            column = Column::dropped();
+            // However many names there are, what is kept of them is bounded.
             self.is_too_wide = true;
+            return self.spare();
         }
         let name: Arc<str> = name.into();
         column.name = name.clone();
@@ -190,6 +230,14 @@ impl Sheet {
         self.columns.push(column);
         self.places.insert(name, self.columns.len() - 1);
         self.columns.len() - 1
+    }
+
+    /// The column of everything that has none: it is not read.
+    fn spare(&mut self) -> usize {
+        if self.columns.len() == MAX_COLUMNS {
+            self.columns.push(Column::dropped());
+        }
+        MAX_COLUMNS
     }
 
     fn rewind(&mut self) {
@@ -238,6 +286,35 @@ impl Sheet {
         });
     }
 
+    /// Remembers which rows there are.
+    pub(crate) fn mark(&mut self) {
+        self.mark = Mark {
+            done: self.done.len(),
+            rows: self.ops.len(),
+        };
+    }
+
+    /// Takes back the rows since the mark, as far as they have not left.
+    pub(crate) fn back_to_mark(&mut self) {
+        let Mark { done, rows } = self.mark;
+        if self.done.len() > done {
+            // The batch that was being filled has ended since: what was in it is at its beginning.
+            self.ops.clear();
+            self.rewind();
+            let later = self.done.drain(done + 1..);
+            self.left -= later.map(|batch| batch.ops.len() as u64).sum::<u64>();
+            if let Some(mut cut) = self.done.pop() {
+                self.left -= (cut.ops.len() - rows) as u64;
+                cut.ops.truncate(rows);
+                cut.columns = cut.columns.slice(0, rows);
+                self.done.extend((rows > 0).then_some(cut));
+            }
+        } else {
+            self.ops.truncate(rows);
+            self.rewind();
+        }
+    }
+
     /// All rows so far, as batches.
     pub(crate) fn take_batches(&mut self) -> Result<Vec<ChangeBatch>> {
         if self.is_too_wide {
@@ -248,6 +325,7 @@ impl Sheet {
             .fix("Name what has too many fields under `drop`, or ask for one level above it."));
         }
         self.cut();
+        self.mark = Mark::default();
         Ok(std::mem::take(&mut self.done))
     }
 
@@ -255,6 +333,7 @@ impl Sheet {
     pub(crate) fn clear(&mut self) {
         self.cut();
         self.done.clear();
+        self.mark = Mark::default();
     }
 
     /// The bytes that are waiting.

@@ -6,6 +6,8 @@ use arrow_array::types::Int64Type;
 
 use super::*;
 
+mod exact;
+
 fn sheet(layout: &Layout) -> Sheet {
     Sheet::new(layout, 1)
 }
@@ -110,4 +112,19 @@ fn the_last_of_two_equal_fields_counts_and_columns_from_elsewhere_are_added() {
     );
     assert_eq!(batch.columns.column(1).as_string::<i32>().value(0), "p");
     assert_eq!(batch.ops, [Op::Update]);
+}
+
+#[test]
+fn equal_fields_of_different_types_are_one_value() {
+    let mut sheet = sheet(&Layout::default());
+    for text in [
+        r#"{"a": 1}"#,
+        r#"{"a": 1, "a": "x"}"#,
+        r#"{"a": 2, "a": null, "b": 1, "b": true}"#,
+    ] {
+        take(&mut sheet, text);
+    }
+    let types: Vec<_> = sheet.take_batches().unwrap().iter().map(shown).collect();
+    let expected = [&["a int64"][..], &["a text"], &["a text", "b bool"]];
+    assert_eq!(types, expected);
 }

@@ -51,7 +51,9 @@ pub(super) fn float(raw: Raw<'_>) -> Option<f64> {
         .filter(|number: &f64| number.is_finite())?;
     let mantissa = text.split(['e', 'E']).next().unwrap_or(text);
     let digits = mantissa.bytes().filter(u8::is_ascii_digit).count();
-    if digits <= EXACT || same_digits(text, number) {
+    // Below the normal ones a float has fewer digits, and in the end none.
+    let is_normal = number.is_normal() || !mantissa.bytes().any(|byte| matches!(byte, b'1'..=b'9'));
+    if (is_normal && digits <= EXACT) || same_digits(text, number) {
         return Some(number);
     }
     None
@@ -112,19 +114,32 @@ pub(super) fn decimal(raw: Raw<'_>, data_type: DataType) -> Option<i128> {
         Kind::Text => raw.text(),
         Kind::Null | Kind::Bool | Kind::List | Kind::Object => return None,
     };
-    let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
-    let fraction = fraction.trim_end_matches('0');
-    let missing = usize::from(scale).checked_sub(fraction.len())?;
+    let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((&text, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     let plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     let unsigned = whole.strip_prefix('-').unwrap_or(whole);
     if unsigned.is_empty() || !plain(unsigned) || !plain(fraction) {
         return None;
     }
-    let scaled: i128 = format!("{whole}{fraction}{}", "0".repeat(missing))
-        .parse()
-        .ok()?;
+    let fraction = fraction.trim_end_matches('0');
+    let shift =
+        i64::from(scale) + exponent.parse::<i64>().ok()? - i64::try_from(fraction.len()).ok()?;
+    let number: i128 = format!("{whole}{fraction}").parse().ok()?;
+    let scaled = shifted(number, shift)?;
     let limit = 10_i128.checked_pow(u32::from(digits))?;
     (scaled.unsigned_abs() < limit.unsigned_abs()).then_some(scaled)
+}
+
+/// `number` times ten to the `shift`, where that is a whole number.
+fn shifted(number: i128, shift: i64) -> Option<i128> {
+    if number == 0 {
+        return Some(0);
+    }
+    let power = 10_i128.checked_pow(u32::try_from(shift.unsigned_abs()).ok()?)?;
+    match shift {
+        0.. => number.checked_mul(power),
+        _ => (number % power == 0).then(|| number / power),
+    }
 }
 
 /// The text of a JSON value without the white space between its parts.
@@ -135,22 +150,19 @@ pub(super) fn compact(raw: Raw<'_>, bytes: &mut Vec<u8>) {
         bytes.extend_from_slice(text);
         return;
     }
-    let mut at = 0;
+    let (mut from, mut at) = (0, 0);
     while at < text.len() {
         match text[at] {
-            b'"' => {
-                let end = string_end(text, at);
-                bytes.extend_from_slice(&text[at..end]);
-                at = end;
+            b'"' => at = string_end(text, at),
+            byte if is_space(&byte) => {
+                bytes.extend_from_slice(&text[from..at]);
+                at += text[at..].iter().take_while(|byte| is_space(byte)).count();
+                from = at;
             }
-            byte => {
-                if !is_space(&byte) {
-                    bytes.push(byte);
-                }
-                at += 1;
-            }
+            _ => at += 1,
         }
     }
+    bytes.extend_from_slice(&text[from..]);
 }
 
 /// The place after the string that begins at `start`.
@@ -188,6 +200,11 @@ mod tests {
             ("3.141592653589793", DataType::Float64),
             ("1e999", DataType::Json),
             ("1e3", DataType::Float64),
+            ("1e400", DataType::Json),
+            ("1e-400", DataType::Json),
+            ("1.2345678e-320", DataType::Json),
+            ("0.0e-400", DataType::Float64),
+            ("5e-324", DataType::Float64),
         ] {
             assert_eq!(type_of(raw(text)), expected, "{text}");
         }
@@ -209,6 +226,12 @@ mod tests {
             (money("1.005"), money("12345"), money("\"x\"")),
             (None, None, None)
         );
+        assert_eq!(
+            (money("1.5E+2"), money("1200e-3")),
+            (Some(15000), Some(120))
+        );
+        assert_eq!((money("1.5e-2"), money("1e99999999999")), (None, None));
+        assert_eq!((money("0e999"), money("-0.10")), (Some(0), Some(-10)));
     }
 
     #[test]
