@@ -9,9 +9,9 @@ duckdb_version=1.5.6
 duckdb_package="@duckdb/node-bindings-linux-x64@$duckdb_version-r.1"
 duckdb_sha256=3f4962cdd266eab2b479a5b5a4a6d063d279b2954ae814ed00385d553b747633
 mysql="$TRIBUTARY_CACHE/mysql-9.7"
-# Readers of lakes that share no line with us; the tests believe them.
+# Readers of lakes that share no line with us, and a parser of Athena's SQL; the tests believe them.
 python="$TRIBUTARY_CACHE/python"
-python_packages="pyiceberg[sql-sqlite,pyarrow]==0.12.0"
+python_packages="pyiceberg[sql-sqlite,pyarrow]==0.12.0 sqlglot==30.30.0 psycopg2-binary==2.9.13"
 
 step() { printf '%-12s %s\n' "$1" "$2"; }
 fail() {
@@ -50,6 +50,12 @@ mariadb() {
     PATH="$PATH:/usr/sbin"
     have mariadbd && have mariadb-install-db && command -v mariadb >/dev/null || debian mariadb-server mariadb-client
     step "MariaDB" "$(mariadbd --version 2>/dev/null | awk '{print $3}')"
+}
+
+postgresql() {
+    local programs=/usr/lib/postgresql
+    compgen -G "$programs/*/bin/initdb" >/dev/null || debian postgresql
+    step "PostgreSQL" "$(ls "$programs" | sort -V | tail -1)"
 }
 
 is_duckdb() { printf '%s  %s\n' "$duckdb_sha256" "$1" | sha256sum --check --status 2>/dev/null; }
@@ -108,15 +114,44 @@ unpack() {
 python() {
     if [ "$(cat "$python/packages" 2>/dev/null)" != "$python_packages" ]; then
         python3 -c 'import ensurepip, venv' 2>/dev/null || debian python3 python3-venv
-        step "Python" "installing pyiceberg"
+        step "Python" "installing pyiceberg and sqlglot"
         rm -rf "$python"
+        # shellcheck disable=SC2086
         python3 -m venv "$python" &&
-            "$python/bin/pip" install --quiet --disable-pip-version-check "$python_packages" ||
+            "$python/bin/pip" install --quiet --disable-pip-version-check $python_packages ||
             fail "pip could not install $python_packages. Is there a network?"
         # Written last, so that an interrupted run is not taken for done.
         printf '%s\n' "$python_packages" >"$python/packages"
     fi
     step "Python" "$("$python/bin/python" -c 'import pyiceberg; print("pyiceberg", pyiceberg.__version__)')"
+}
+
+# The status page's tests look at it. Whoever can't have it here can still build and run all others:
+# those tests fail then, and name the command.
+chromium() {
+    if have chromium || have chromium-browser || have google-chrome; then
+        step "Chromium" "there"
+    elif have apt-get && [ "$(id -u)" = 0 ] && (debian chromium fonts-dejavu-core); then
+        step "Chromium" "installed"
+    else
+        step "Chromium" "missing; the tests of the status page need \`apt-get install --no-install-recommends chromium\`"
+    fi
+}
+
+# Airflow and whatever else must take what we write: 400 MB, a minute the first time.
+checkers() {
+    local checkers="$TRIBUTARY_CACHE/checkers" wanted=scripts/checkers.txt
+    if ! cmp --silent "$checkers/packages" "$wanted"; then
+        python3 -c 'import ensurepip, venv' 2>/dev/null || debian python3 python3-venv
+        step "Airflow" "installing, about a minute"
+        rm -rf "$checkers"
+        python3 -m venv "$checkers" &&
+            "$checkers/bin/pip" install --quiet --disable-pip-version-check --requirement "$wanted" ||
+            fail "pip could not install what $wanted lists. Is there a network?"
+        # Written last, so that an interrupted run is not taken for done.
+        cp "$wanted" "$checkers/packages"
+    fi
+    step "Airflow" "$(sed -n 's/^apache-airflow==//p' "$checkers/packages")"
 }
 
 # debootstrap mounts system folders; a run that was killed leaves them there.
@@ -133,6 +168,9 @@ exec 9>"$TRIBUTARY_CACHE/setup.lock"
 flock 9
 tools
 mariadb
+postgresql
 duckdb
 mysql
 python
+checkers
+chromium

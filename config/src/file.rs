@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use tributary_model::{Deletes, Mode, SchemaChanges, Secret};
 
+use crate::alerts::AlertEntry;
 use crate::attempts::ExportEntry;
 use crate::column::ColumnEntry;
 use crate::duration::Duration;
@@ -32,6 +33,9 @@ pub(crate) struct File {
     pub(crate) connections: BTreeMap<String, ConnectionEntry>,
     /// The long-running process.
     pub(crate) daemon: Option<DaemonEntry>,
+    /// Who is told when something happens, by name.
+    #[serde(default)]
+    pub(crate) alerts: BTreeMap<String, AlertEntry>,
     /// The most memory that rows on their way may take; 512MiB if not given.
     pub(crate) memory: Option<Size>,
     /// The secret key of `hash`, for connections that have none of their own.

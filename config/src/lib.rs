@@ -8,6 +8,7 @@
 //! Deliberately absent: the environment itself and the list of connectors (both are arguments),
 //! and any contact with a source or destination.
 
+mod alerts;
 mod attempts;
 mod checks;
 mod column;
@@ -37,12 +38,13 @@ mod window;
 mod yaml;
 mod zone;
 
+pub use alerts::{AlertEvent, AlertFormat, AlertPlan};
 pub use attempts::Attempts;
 pub use cron::Cron;
 pub use error::{Place, Problem, Problems};
 pub use kinds::{KindSpec, Kinds};
 pub use load::{Environment, load, parse};
-pub use outline::{Need, NamedFile, Outline, Start, outline};
+pub use outline::{NamedFile, Need, Outline, Start, outline};
 pub use plan::{ConnectionPlan, Daemon, EndPlan, Plan};
 pub use schedule::Schedule;
 pub use schema::document_schema;

@@ -68,6 +68,8 @@ pub(crate) struct Read {
     pub(crate) plan: Plan,
     /// The document as written.
     pub(crate) document: Value,
+    /// The document with everything filled in that could be.
+    pub(crate) filled: Value,
     /// Values that may be secret.
     pub(crate) secrets: Vec<(Path, Span)>,
 }
@@ -115,6 +117,7 @@ pub(crate) fn read(
     };
     let fixed = |path: &Path| variables.contains_key(path);
     let filled = interpolate::fill_in(&mut value, wells, &fixed);
+    let before = value.clone();
     files::anchor(&mut value, kinds, wells.folder);
     let schema = schema::document_schema(kinds);
     let verdict = validate::validate(&schema, &mut value, &filled);
@@ -146,6 +149,7 @@ pub(crate) fn read(
             plan: Plan { doubts, ..plan },
             secrets: reporter.secrets(),
             document: document.value,
+            filled: before,
         })
     } else {
         issues.retain(|issue| !issue.is_doubt());

@@ -81,6 +81,10 @@ pub fn outline(
         .collect();
     let text = load::written(path)?;
     let read = load::read(path, &text, &environment, kinds, Gaps::Leave)?;
+    if is_malformed(&read.document) {
+        // Whatever the variables are, this is a mistake: let the words be those of ever.
+        load::read(path, &text, &environment, kinds, Gaps::Refuse)?;
+    }
     let mut outline = Outline {
         text: String::new(),
         variables: BTreeMap::new(),
@@ -146,6 +150,24 @@ impl Outline {
         if let Some(file) = text.strip_prefix("file:").filter(|f| !f.starts_with("//")) {
             self.secret_files.insert(file.to_owned());
         }
+    }
+}
+
+/// Whether a text at or below `value` has a `${` that names no variable.
+fn is_malformed(value: &Value) -> bool {
+    let proper = |name: &str| {
+        name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    };
+    match value {
+        Value::String(text) => {
+            let open = text.matches("${").count() - text.matches("$${").count();
+            let names = references(text);
+            names.len() < open || !names.iter().all(|(name, _)| proper(name))
+        }
+        Value::Array(items) => items.iter().any(is_malformed),
+        Value::Object(fields) => fields.values().any(is_malformed),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }
 

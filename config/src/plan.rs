@@ -11,6 +11,7 @@ use tributary_model::{
     StreamOptions,
 };
 
+use crate::alerts::{self, AlertEntry, AlertPlan};
 use crate::attempts::{self, Attempts};
 use crate::error::Problem;
 use crate::file::{ConnectionEntry, DaemonEntry, File, FlushEntry, StreamEntry};
@@ -35,6 +36,8 @@ pub struct Plan {
     pub connections: BTreeMap<String, ConnectionPlan>,
     /// The long-running process.
     pub daemon: Daemon,
+    /// Who is told when something happens, by name.
+    pub alerts: Vec<AlertPlan>,
     /// The most bytes of rows in flight, over all connections that run at once.
     pub memory: usize,
     /// Where traces go.
@@ -128,11 +131,19 @@ pub(crate) fn fill_in(file: File) -> Plan {
         destinations: ends(file.destinations),
         connections,
         daemon: daemon(file.daemon),
+        alerts: alerts(file.alerts),
         memory,
         telemetry: file.telemetry.map(Telemetry::from),
         lineage: file.lineage.map(Lineage::from),
         doubts: Vec::new(),
     }
+}
+
+fn alerts(entries: BTreeMap<String, AlertEntry>) -> Vec<AlertPlan> {
+    let entries = entries.into_iter();
+    entries
+        .map(|(name, entry)| alerts::fill_in(name, entry))
+        .collect()
 }
 
 fn ends(entries: BTreeMap<String, Value>) -> BTreeMap<String, EndPlan> {

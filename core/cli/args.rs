@@ -116,6 +116,13 @@ A stream or --select says what is copied for the first time, and with --full-ref
 anew. Streams of a database that were copied before are kept up to date all the same: all of them
 share one place in its change log, which can't move on for some of them alone.")]
     Sync(SyncArgs),
+    /// Run every connection on its schedule until told to stop, with a status page
+    #[command(after_help = "\
+SIGTERM and Ctrl-C let runs commit what is complete, then end it. SIGHUP, or a changed file, reads the
+configuration again: connections that did not change go on undisturbed, and a mistake changes nothing.
+
+The page, the API and the metrics are at http://127.0.0.1:8642 if `daemon.listen` says nothing else.")]
+    Daemon,
     /// Show how far every connection and stream has come
     Status(StatusArgs),
     /// Look at cursors, move them, or keep a copy
@@ -132,8 +139,21 @@ Example:
 
 Safe at any time, also beside `sync`. Once a day is often enough.")]
     Maintain(MaintainArgs),
+    /// Write the connections down for Airflow or Kubernetes
+    #[command(after_help = "\
+Examples:
+  tributary export airflow -o dags/tributary_dag.py
+  tributary export kubernetes --image registry.example.com/tributary:0.1.0 | kubectl apply -f -
+
+The variables and secret files that the configuration names need not be there: they are wanted where
+the result runs. No secret is written.")]
+    Export(ExportArgs),
     /// List the kinds of source and destination, or the settings of one
-    #[command(after_help = "Examples:\n  tributary connectors\n  tributary connectors mysql")]
+    #[command(
+        after_help = "Examples:\n  tributary connectors\n  tributary connectors mysql\n  \
+tributary connectors test crm.manifest.yaml --fixtures fixtures/crm",
+        args_conflicts_with_subcommands = true
+    )]
     Connectors(ConnectorsArgs),
     /// Print the JSON Schema of the configuration, for editors
     #[command(after_help = "Example:\n  tributary schema > tributary.schema.json")]
@@ -242,14 +262,104 @@ pub(crate) struct MaintainArgs {
     pub(crate) output: OutputArgs,
 }
 
+/// `export`.
+#[derive(Debug, Args)]
+pub(crate) struct ExportArgs {
+    #[command(subcommand)]
+    pub(crate) to: ExportTo,
+}
+
+/// What to export to.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ExportTo {
+    /// Print a DAG for each connection, as one Python file for Airflow 2.9 and later
+    Airflow(AirflowArgs),
+    /// Print manifests: CronJobs, and a Deployment for what is continuous
+    Kubernetes(KubernetesArgs),
+}
+
+/// `export airflow`.
+#[derive(Debug, Args)]
+pub(crate) struct AirflowArgs {
+    /// The file to write, anew each time [default: stdout]
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Print the pools that the DAGs use instead, for `airflow pools import`
+    #[arg(long)]
+    pub(crate) pools: bool,
+}
+
+/// `export kubernetes`.
+#[derive(Debug, Args)]
+pub(crate) struct KubernetesArgs {
+    /// The file to write, anew each time [default: stdout]
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// The image of this program [default: tributary with this program's version]
+    #[arg(long, value_name = "IMAGE", hide_default_value = true)]
+    #[arg(default_value = concat!("tributary:", env!("CARGO_PKG_VERSION")))]
+    pub(crate) image: String,
+    /// The namespace of all objects [default: that of kubectl]
+    #[arg(long, value_name = "NAME", value_parser = label)]
+    pub(crate) namespace: Option<String>,
+    /// The Secret with the variables and files that the configuration names
+    #[arg(long, value_name = "NAME", default_value = "tributary", value_parser = label)]
+    pub(crate) secret: String,
+    /// The size of the volume of a destination on disk
+    #[arg(long, value_name = "SIZE", default_value = "10Gi", value_parser = quantity)]
+    pub(crate) storage: String,
+}
+
+/// A name as Kubernetes takes it.
+fn label(text: &str) -> Result<String, String> {
+    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let proper = text.chars().all(inner) && !text.starts_with('-') && !text.ends_with('-');
+    match proper && !text.is_empty() && text.len() <= 63 {
+        true => Ok(text.to_owned()),
+        false => Err("it takes lower-case letters, digits and `-`".to_owned()),
+    }
+}
+
+/// A size as Kubernetes takes it.
+fn quantity(text: &str) -> Result<String, String> {
+    const UNITS: [&str; 9] = ["", "k", "M", "G", "T", "Ki", "Mi", "Gi", "Ti"];
+    let unit = text.trim_start_matches(|c: char| c.is_ascii_digit());
+    match UNITS.contains(&unit) && unit.len() < text.len() {
+        true => Ok(text.to_owned()),
+        false => Err("a size is written like 10Gi".to_owned()),
+    }
+}
+
 /// `connectors`.
 #[derive(Debug, Args)]
 pub(crate) struct ConnectorsArgs {
+    #[command(subcommand)]
+    pub(crate) action: Option<ConnectorsAction>,
     /// A kind, to see its settings
     #[arg(value_name = "TYPE")]
     pub(crate) kind: Option<String>,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
+}
+
+/// What is done with connectors.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConnectorsAction {
+    /// Try a manifest out on recorded exchanges; contacts nothing
+    #[command(
+        after_help = "Exit codes: 0 everything as expected, 1 not so, 2 a mistake in the manifest or a fixture.
+Example:\n  tributary connectors test crm.manifest.yaml --fixtures fixtures/crm"
+    )]
+    Test {
+        /// The manifest
+        #[arg(value_name = "MANIFEST")]
+        manifest: PathBuf,
+        /// The folder with recorded exchanges
+        #[arg(long, value_name = "DIR")]
+        fixtures: PathBuf,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
 }
 
 /// `state`.

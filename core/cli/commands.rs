@@ -2,7 +2,9 @@
 
 mod check;
 mod connectors;
+mod daemon;
 mod discover;
+mod export;
 mod init;
 mod maintain;
 mod query;
@@ -24,6 +26,7 @@ pub(crate) async fn run(command: Command, session: &Session) -> Exit {
     // A sync stops by itself, between commits, and reports; only who insists ends it at once.
     let patience = match &command {
         Command::Sync(args) if !args.dry_run => 2,
+        Command::Daemon => 2,
         _ => 1,
     };
     let outcome = tokio::select! {
@@ -43,11 +46,13 @@ async fn dispatch(command: Command, session: &Session) -> Result<Exit, Failure> 
         Command::Check(args) => check::run(&args, session).await,
         Command::Discover(args) => discover::run(&args, session).await,
         Command::Sync(args) => sync::run(&args, session).await,
+        Command::Daemon => daemon::run(session).await,
         Command::Status(args) => status::run(&args, session).await,
         Command::State(args) => state::run(&args.action, session).await,
         Command::Query(args) => query::run(&args, session).await,
         Command::Maintain(args) => maintain::run(&args, session).await,
-        Command::Connectors(args) => connectors::run(&args),
+        Command::Export(args) => export::run(&args.to, session),
+        Command::Connectors(args) => connectors::run(&args).await,
         Command::Schema(_) => Ok(schema::run()),
     }
 }
@@ -61,7 +66,7 @@ fn format_of(command: &Command) -> Format {
         Command::Status(args) => args.output.output,
         Command::Query(args) => args.output.output,
         Command::Maintain(args) => args.output.output,
-        Command::Connectors(args) => args.output.output,
+        Command::Connectors(args) => connectors::format_of(args),
         Command::State(args) => match &args.action {
             StateAction::Get { .. } | StateAction::Export { .. } => Format::Json,
             StateAction::List { output, .. }
@@ -70,6 +75,6 @@ fn format_of(command: &Command) -> Format {
             | StateAction::Import { output, .. } => output.output,
         },
         Command::Schema(_) => Format::Json,
-        Command::Init(_) => Format::Text,
+        Command::Init(_) | Command::Daemon | Command::Export(_) => Format::Text,
     }
 }

@@ -2,33 +2,39 @@
 
 use std::io::{self, IsTerminal, Write};
 
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, fmt, registry};
+use tributary_telemetry::Traces;
 
 use crate::args::{LogFormat, LoggingArgs};
 use crate::progress::Bars;
 
 /// Installs logging for the whole process. A filter that can't be read falls back to the default
-/// and says so.
-pub(crate) fn start(args: &LoggingArgs, bars: &Bars) {
+/// and says so. Spans go nowhere yet: the result starts that.
+pub(crate) fn start(args: &LoggingArgs, bars: &Bars) -> Traces {
     // Bars say what the lines would.
     let default = if bars.shown() { "warn" } else { "info" };
     let asked = args.log_level.as_deref().filter(|level| !level.is_empty());
     let parsed = EnvFilter::try_new(asked.unwrap_or(default));
     let refused = parsed.is_err();
     let filter = parsed.unwrap_or_else(|_| EnvFilter::new(default));
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let (spans, traces) = tributary_telemetry::spans();
+    let lines = fmt::layer()
         .with_writer(Stderr(bars.clone()))
         .with_target(false);
     let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    match args.log_format {
-        LogFormat::Text => builder.with_ansi(colour).init(),
-        LogFormat::Json => builder.json().flatten_event(true).init(),
-    }
+    // Each layer has a filter of its own: what is traced does not depend on what is logged.
+    let lines = match args.log_format {
+        LogFormat::Text => lines.with_ansi(colour).with_filter(filter).boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).with_filter(filter).boxed(),
+    };
+    registry().with(spans).with(lines).init();
     if refused {
         tracing::warn!("the log level can't be read; logging at {default}");
     }
+    traces
 }
 
 /// Stderr, without tearing the bars that may stand there.

@@ -8,9 +8,11 @@ mod commands;
 mod exit;
 mod interruption;
 mod logging;
+mod neighbour;
 mod output;
 mod progress;
 mod registry;
+mod salt;
 mod session;
 mod table;
 mod vault;
@@ -37,8 +39,8 @@ const GRACE: Duration = Duration::from_secs(5);
 fn main() -> ExitCode {
     tributary_allocator::give_back_at_once();
     let cli = Cli::parse();
-    let session = Session::new(&cli);
-    logging::start(&cli.logging, &session.bars);
+    let mut session = Session::new(&cli);
+    session.traces = Some(logging::start(&cli.logging, &session.bars));
     let _armed = std::env::var_os("FAILPOINTS").map(|_| fail::FailScenario::setup());
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -53,6 +55,7 @@ fn main() -> ExitCode {
     runtime.spawn(session.interruption.clone().listen());
     let exit = runtime.block_on(commands::run(cli.command, &session));
     session.bars.clear();
+    session.stop_traces();
     runtime.shutdown_timeout(GRACE);
     exit.into()
 }

@@ -174,6 +174,10 @@ impl Observer for Watch<'_> {
                 let seconds = wait.as_secs_f64();
                 tracing::debug!(connection = self.connection, %error, seconds, "will try again");
             }
+            Event::SchemaChanged { stream, what } => {
+                tracing::info!(connection = self.connection, %stream, "{what}");
+            }
+            Event::Layout { .. } | Event::Complete { .. } => {}
             Event::StreamFailed { stream, error } => {
                 tracing::error!(connection = self.connection, %stream, %error, "stream failed");
             }

@@ -6,12 +6,15 @@ use std::sync::Arc;
 use tributary_config::{ConnectionPlan, EndPlan, Environment, Plan, nearest};
 use tributary_engine::Connection;
 use tributary_model::{AnyDestination, AnySource, Context, Error, Result};
+use tributary_telemetry::Traces;
 
 use crate::args::{Cli, LogFormat};
 use crate::exit::{Failure, usage};
 use crate::interruption::Interruption;
 use crate::progress::Bars;
 use crate::registry;
+use crate::salt::salted;
+use crate::vault;
 
 /// One run of the program.
 #[derive(Debug)]
@@ -24,6 +27,8 @@ pub(crate) struct Session {
     pub(crate) interruption: Interruption,
     /// The variables that the program was started with.
     pub(crate) environment: Environment,
+    /// Where spans go, once the configuration has said so.
+    pub(crate) traces: Option<Traces>,
 }
 
 impl Session {
@@ -39,7 +44,21 @@ impl Session {
             },
             interruption: Interruption::new(),
             environment,
+            traces: None,
         }
+    }
+
+    /// Sends spans from now on, where the configuration wants it.
+    pub(crate) fn trace(&self, plan: &Plan) -> Result<()> {
+        match (&self.traces, &plan.telemetry) {
+            (Some(traces), Some(telemetry)) => traces.start(telemetry),
+            (None, _) | (_, None) => Ok(()),
+        }
+    }
+
+    /// Sends the spans that are left.
+    pub(crate) fn stop_traces(&self) {
+        self.traces.iter().for_each(Traces::stop);
     }
 
     /// Reads the configuration; contacts nothing. Doubts are told once, here.
@@ -72,7 +91,7 @@ pub(crate) async fn destination(plan: &Plan, name: &str) -> Result<Arc<dyn AnyDe
 /// Connects to both ends of a connection.
 pub(crate) async fn connection(plan: &Plan, of: &ConnectionPlan) -> Result<Connection> {
     Ok(Connection {
-        options: of.options.clone(),
+        options: salted(of, &*vault::open()).await?,
         source: source(plan, &of.source).await?,
         destination: destination(plan, &of.destination).await?,
     })

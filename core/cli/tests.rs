@@ -63,12 +63,16 @@ mod with_all_parts {
         let environment: Environment = [
             "CRM_CLIENT_SECRET",
             "CRM_REFRESH_TOKEN",
+            "LINEAGE_KEY",
+            "MAILCHIMP_API_KEY",
+            "OTLP_KEY",
             "REPORTS_PASSWORD",
             "SHOP_PASSWORD",
             "TRIBUTARY_SALT",
             "TRIBUTARY_TOKEN",
+            "ZENDESK_TOKEN",
         ]
-        .map(|name| (name.to_owned(), "x".to_owned()))
+        .map(|name| (name.to_owned(), "x-us21".to_owned()))
         .into();
         let mut examples = 0;
         for entry in std::fs::read_dir(folder().join("examples")).unwrap() {

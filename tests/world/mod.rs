@@ -1,6 +1,8 @@
 //! What a test of the built program starts from: a private server with a user who may only read,
 //! and the program in a folder of its own, with a DuckDB file beside its configuration.
 
+pub(crate) mod collector;
+mod daemon;
 mod lake;
 mod warehouse;
 
@@ -8,9 +10,10 @@ use std::path::PathBuf;
 
 use tributary_testkit::compare;
 use tributary_testkit::program::{Finished, Program};
-use tributary_testkit::server::{Flavor, MySqlServer, Options, ReaderUser};
+use tributary_testkit::server::{Flavor, MySqlServer, Options, Port, ReaderUser};
 use tributary_testkit::shop::Shop;
 
+pub(crate) use lake::{Format, Lake};
 pub(crate) use warehouse::{Row, ask, number, word};
 
 /// The connection's name.
@@ -21,6 +24,8 @@ pub(crate) struct World {
     pub(crate) server: MySqlServer,
     pub(crate) reader: ReaderUser,
     pub(crate) program: Program,
+    /// Where a daemon listens.
+    pub(crate) port: Port,
 }
 
 /// What a configuration says beyond the least: settings in YAML's flow style, without braces.
@@ -45,6 +50,7 @@ impl World {
             server,
             reader,
             program,
+            port: Port::take(),
         };
         world.configure(Setup::default());
         world

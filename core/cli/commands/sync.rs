@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use tributary_config::{ConnectionPlan, Plan};
-use tributary_engine::{Status, SyncReport, SyncRequest};
+use tributary_engine::{Connection, Status, SyncReport, SyncRequest};
 use tributary_model::{ErrorKind, Result, Selection, Until};
+use tributary_telemetry::{Lineage, Processing, Tracked};
 
 use crate::args::{Format, SyncArgs};
 use crate::commands::target::Target;
@@ -34,9 +35,14 @@ pub(crate) async fn run(args: &SyncArgs, session: &Session) -> Result<Exit, Fail
     if args.dry_run {
         return dry::run(&plan, &runs, args.output.output).await;
     }
+    session.trace(&plan)?;
+    let lineage = plan.lineage.as_ref().map(Lineage::new).transpose()?;
     let mut connections = Vec::new();
     for run in &runs {
-        connections.push(sync(&plan, run, session).await);
+        connections.push(sync(&plan, run, session, lineage.as_ref()).await);
+    }
+    if let Some(lineage) = lineage {
+        lineage.close().await;
     }
     session.bars.clear();
     let document = Document { connections };
@@ -84,18 +90,37 @@ fn runs<'p>(args: &SyncArgs, plan: &'p Plan) -> Result<Vec<Run<'p>>> {
         .collect())
 }
 
-async fn sync(plan: &Plan, run: &Run<'_>, session: &Session) -> SyncReport {
+async fn sync(
+    plan: &Plan,
+    run: &Run<'_>,
+    session: &Session,
+    lineage: Option<&Lineage>,
+) -> SyncReport {
     let name = &run.connection.options.name;
-    let stop = session.interruption.asked(1);
     if session.interruption.is_asked() {
         return SyncReport::interrupted(name.clone());
     }
-    let connection = match session::connection(plan, run.connection).await {
-        Ok(connection) => connection,
-        Err(error) => return SyncReport::failed(name.clone(), &error),
+    let told = lineage.map(|lineage| lineage.begin(plan, run.connection, Processing::Batch));
+    let report = match session::connection(plan, run.connection).await {
+        Ok(connection) => watched(&connection, run, session, told.as_ref()).await,
+        Err(error) => SyncReport::failed(name.clone(), &error),
     };
-    let watch = Watch::new(name.as_str(), &session.bars);
-    let report = tributary_engine::sync_until(&connection, &run.request, &watch, stop).await;
+    if let Some(told) = told {
+        told.end(&report);
+    }
+    report
+}
+
+async fn watched(
+    connection: &Connection,
+    run: &Run<'_>,
+    session: &Session,
+    told: Option<&Tracked>,
+) -> SyncReport {
+    let stop = session.interruption.asked(1);
+    let watch = Watch::new(connection.options.name.as_str(), &session.bars);
+    let observer = (&watch, told);
+    let report = tributary_engine::sync_until(connection, &run.request, &observer, stop).await;
     watch.finish();
     report
 }

@@ -4,6 +4,7 @@
 //! Deliberately absent: any connector or warehouse by name, YAML, HTTP, the terminal.
 
 mod attempt;
+mod changes;
 mod connection;
 mod flush;
 mod gate;
@@ -13,10 +14,14 @@ mod observer;
 mod plan;
 mod report;
 mod retry;
+mod spans;
+mod state;
+mod stop;
 mod sync;
 
 pub use connection::{Connection, SyncRequest};
-pub use observer::{Event, Observer, Silent};
+pub use observer::{ColumnOrigin, Event, Observer, Silent};
 pub use plan::{PlannedStream, SyncPlan, plan};
 pub use report::{ErrorReport, Status, StreamReport, SyncReport};
+pub use state::rewrite_state;
 pub use sync::{sync, sync_until};

@@ -5,15 +5,18 @@
 use std::future::Future;
 use std::time::Instant;
 
+use tracing::Instrument;
 use tributary_model::{Error, Result};
 
-use crate::attempt::{Attempt, Progress};
+use crate::attempt::{Attempt, End, Progress};
 use crate::connection::{Connection, SyncRequest};
 use crate::gate::Gate;
 use crate::ledger::{Ending, Ledger};
 use crate::observer::{Event, Observer};
 use crate::report::SyncReport;
 use crate::retry::{Action, action};
+use crate::spans;
+use crate::stop::Stop;
 
 /// Runs a connection once.
 pub async fn sync(
@@ -24,9 +27,23 @@ pub async fn sync(
     sync_until(connection, request, observer, std::future::pending()).await
 }
 
-/// Runs a connection once, unless `stop` is ready before its end: then the commit that may be under
-/// way is waited for, the rest is dropped, and the report says how far it came.
+/// Runs a connection once, unless `stop` is ready before its end: then no more is read than the load
+/// in progress needs to commit, the rest is dropped, and the report says how far it came.
 pub async fn sync_until(
+    connection: &Connection,
+    request: &SyncRequest,
+    observer: &dyn Observer,
+    stop: impl Future<Output = ()>,
+) -> SyncReport {
+    let span = spans::sync(&connection.options.name);
+    let report = report(connection, request, observer, stop)
+        .instrument(span.clone())
+        .await;
+    spans::end(&span, &report);
+    report
+}
+
+async fn report(
     connection: &Connection,
     request: &SyncRequest,
     observer: &dyn Observer,
@@ -40,14 +57,17 @@ pub async fn sync_until(
         destination: gate.around(connection.destination.clone()),
     };
     let mut ledger = Ledger::default();
+    let winding_up = Stop::new();
     let stopped = async {
         stop.await;
+        winding_up.ask().await;
         gate.open().await;
     };
     let ending = tokio::select! {
         biased; // a reply is booked before its commit counts as over, see `gate`
-        outcome = run(&gated, request, observer, &mut ledger) => match outcome {
-            Ok(()) => Ending::Complete,
+        outcome = run(&gated, request, observer, &mut ledger, &winding_up) => match outcome {
+            Ok(End::Source) => Ending::Complete,
+            Ok(End::Asked) => Ending::Interrupted,
             Err(error) => Ending::Failed(error),
         },
         () = stopped => Ending::Interrupted,
@@ -69,7 +89,8 @@ async fn run(
     request: &SyncRequest,
     observer: &dyn Observer,
     ledger: &mut Ledger,
-) -> Result<()> {
+    stop: &Stop,
+) -> Result<End> {
     let mut progress = Progress {
         refresh: request.full_refresh,
     };
@@ -80,9 +101,11 @@ async fn run(
             connection,
             request,
             observer,
+            stop,
         };
-        let Err(error) = attempt.run(ledger, &mut progress).await else {
-            return Ok(());
+        let error = match attempt.run(ledger, &mut progress).await {
+            Ok(end) => return Ok(end),
+            Err(error) => error,
         };
         if ledger.begins_again() {
             tracing::info!(reason = %error, "beginning again from the last load");

@@ -126,6 +126,15 @@ pub enum Change {
         /// `Change`: as a delete of every row, by the plan's `deletes`. `Restart`: really empty it.
         kind: TruncateKind,
     },
+    /// Rows of the table so far, those of this load included, are gone where they agree with one of
+    /// these on all of its columns: as a delete of each of them, by the plan's `deletes`. A table in
+    /// `append` keeps them; the change itself comes as a row.
+    Clear {
+        /// The table.
+        plan: Arc<TablePlan>,
+        /// Some of the plan's columns, under their names and of their Arrow types; no NULLs.
+        of: RecordBatch,
+    },
     /// Rows for `_tributary.rejected`.
     Rejected(Vec<Rejection>),
 }
@@ -202,8 +211,17 @@ pub struct Receipt {
 /// The columns a table has now, as far as they can be expressed in our types.
 pub type Existing = BTreeMap<TableName, Vec<TableColumn>>;
 
+/// A place on the machine's own disk.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// A file that one process at a time may write.
+    File(std::path::PathBuf),
+    /// A folder that several processes may write.
+    Folder(std::path::PathBuf),
+}
+
 /// The answer to a query.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Answer {
     /// The names of the columns.
     pub columns: Vec<String>,
@@ -224,6 +242,10 @@ pub trait Destination: Sized + Send + Sync + 'static {
     /// What can't be meant in the settings, all of it; contacts nothing.
     fn faults(_settings: &Self::Config) -> Vec<Fault> {
         Vec::new()
+    }
+    /// Where on this machine's own disk it keeps its data, where it does; contacts nothing.
+    fn place(_settings: &Self::Config) -> Option<Place> {
+        None
     }
     /// Checks the settings and makes a connector; contacts the destination only if it must.
     async fn connect(config: Self::Config) -> Result<Self>;

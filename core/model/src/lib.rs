@@ -13,6 +13,7 @@ mod error;
 pub mod failpoint;
 mod fault;
 mod message;
+mod meter;
 mod name;
 mod options;
 mod report;
@@ -26,7 +27,7 @@ pub use clock::now;
 pub use data_type::DataType;
 pub use destination::{
     Answer, AnyDestination, AnyLoad, Batch, Capabilities, Change, Commit, Deletes, Destination,
-    Existing, Fence, Load, LoadPlan, LoadRecord, Mode, Receipt, StreamCount, TableColumn,
+    Existing, Fence, Load, LoadPlan, LoadRecord, Mode, Place, Receipt, StreamCount, TableColumn,
     TablePlan,
 };
 pub use error::{Context, Error, ErrorKind, Result};
@@ -35,6 +36,7 @@ pub use message::{
     ChangeBatch, Checkpoint, Message, Op, Phase, PositionRun, Positions, Presence, Rejection, Row,
     Rows, Scope, TruncateKind,
 };
+pub use meter::{Meter, meter, metered};
 pub use name::{ConnectionName, StreamName, TableName};
 pub use options::{
     ColumnRule, ConnectionOptions, FlushPolicy, Mask, SchemaChanges, Selection, StreamOptions,

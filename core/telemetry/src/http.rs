@@ -8,7 +8,7 @@ use tributary_model::{Error, Result};
 /// How long a connection may take.
 const CONNECT: Duration = Duration::from_secs(5);
 /// How long a request may take. // G6
-pub(crate) const TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(crate) fn client() -> Result<reqwest::Client> {
     reqwest::Client::builder()

@@ -26,7 +26,7 @@ use tributary_model::{Error, ErrorKind, Result};
 use crate::http::{self, Health, TIMEOUT};
 
 /// How long what is left at the end may take to be sent. // G6
-const FAREWELL: Duration = Duration::from_secs(5);
+const FAREWELL: Duration = Duration::from_secs(8);
 /// The path of traces below the address of a collector.
 const PATH: &str = "/v1/traces";
 /// What names our own spans; those of libraries are theirs.

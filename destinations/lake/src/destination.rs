@@ -8,10 +8,10 @@ use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt, stream};
 use tributary_model::{
     Answer, Capabilities, ConnectionName, Destination, Error, ErrorKind, Existing, Fault, Fence,
-    LoadPlan, LoadRecord, Mode, Report, Result, State, TableName, now,
+    LoadPlan, LoadRecord, Mode, Place, Report, Result, State, TableName, now,
 };
 
-use crate::apply::{Gone, apply, lost};
+use crate::apply::{Gone, apply_all, lost};
 use crate::check;
 use crate::config::{Config, Format, Location};
 use crate::error::{blocking, fenced};
@@ -107,11 +107,7 @@ impl Lake {
 
     /// Does what entries ask for and nobody has done.
     async fn apply_all(&self, of: &ConnectionName, snapshot: &Snapshot) -> Result<Gone> {
-        let mut gone = Gone::new();
-        for entry in &snapshot.unapplied {
-            gone.extend(apply(&self.store, self.iceberg.as_deref(), of, entry).await?);
-        }
-        Ok(gone)
+        apply_all(&self.store, self.iceberg.as_deref(), of, snapshot).await
     }
 
     /// Leaves a note that the connection is here.
@@ -196,6 +192,13 @@ impl Destination for Lake {
 
     fn faults(settings: &Config) -> Vec<Fault> {
         settings.faults()
+    }
+
+    fn place(settings: &Config) -> Option<Place> {
+        match settings.location().ok()? {
+            Location::Folder(path) => Some(Place::Folder(path)),
+            Location::Bucket { .. } => None,
+        }
     }
 
     async fn connect(config: Config) -> Result<Self> {

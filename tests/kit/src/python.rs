@@ -2,6 +2,7 @@
 //! pyarrow. What they find decides, because they share no line with us.
 
 use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
@@ -16,13 +17,32 @@ use crate::cache;
 /// it is missing.
 #[must_use]
 pub fn run(script: &str, input: &Value) -> Value {
-    let program = cache::dir().join("python/bin/python");
+    run_by(&program("python", "python"), script, input)
+}
+
+/// A program of an environment that `make setup` makes: `python` has readers of lakes, `checkers` has
+/// Airflow, Kubernetes' schemas and OpenLineage's types.
+///
+/// # Panics
+/// Panics with the command that installs it where it is missing.
+#[must_use]
+pub fn program(environment: &str, name: &str) -> PathBuf {
+    let program = cache::dir().join(environment).join("bin").join(name);
     assert!(
         program.exists(),
         "Python is not installed for the tests (no {}). Run `make setup`.",
         program.display()
     );
-    let mut child = Command::new(&program)
+    program
+}
+
+/// As [`run`], by the Python at `program`.
+///
+/// # Panics
+/// Panics with the script's errors where it fails.
+#[must_use]
+pub fn run_by(program: &Path, script: &str, input: &Value) -> Value {
+    let mut child = Command::new(program)
         .args(["-W", "ignore", "-c", script])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -64,6 +64,8 @@ pub(crate) fn cron_job(job: &Job, pods: &Pods<'_>) -> Value {
                     "operator": "In",
                     "values": [BAD_INPUT],
                 },
+                // Says nothing; the schemas of older versions want it there.
+                "onPodConditions": [],
             }],
         },
         "template": { "metadata": { "labels": labels("sync") }, "spec": pod },
