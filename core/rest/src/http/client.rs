@@ -6,17 +6,16 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
 use serde_json::{Map, Value};
 use tokio::time::Instant;
-use tributary_model::{Error, ErrorKind, Result, Secret, failpoint, now};
+use tributary_model::{Error, ErrorKind, Meter, Result, Secret, failpoint, meter, now};
 
 use crate::manifest::rule::{Answer, Outcome, Rule};
 use crate::replay::{Recorded, Told};
 
 use super::auth::Auth;
-use super::body::MAX_BODY;
-use super::call::{Call, Sent};
+use super::body::{Body, Spool};
+use super::call::{Call, Refusals, Sent};
 use super::decide::{Decision, Failure, decide, kind_of};
 use super::limits::Limits;
 use super::origin::Origin;
@@ -33,6 +32,8 @@ const LONGEST: Duration = Duration::from_secs(600);
 const FIRST_TRIES: u32 = 2;
 /// Tokens that one request may use up: others may make a new one worthless meanwhile. // G6
 const RENEWALS: u32 = 4;
+/// Bytes of a refusal that are read. // G6
+const REFUSAL: u64 = 1 << 20;
 /// Characters of an answer that are shown to a person.
 const SHOWN: usize = 500;
 
@@ -48,6 +49,7 @@ pub(crate) struct Client {
     secrets: Vec<Secret>,
     /// When a request last brought a page.
     succeeded: Mutex<Option<Instant>>,
+    meter: Arc<dyn Meter>,
     /// What is told instead of asking the API.
     recorded: Option<Recorded>,
 }
@@ -84,7 +86,7 @@ pub(crate) struct Response {
     pub(crate) status: u16,
     /// By name in small letters.
     pub(crate) headers: Map<String, Value>,
-    pub(crate) body: Bytes,
+    pub(crate) body: Body,
 }
 
 impl Client {
@@ -113,6 +115,7 @@ impl Client {
             rules: parts.rules,
             secrets: parts.secrets,
             succeeded: Mutex::default(),
+            meter: meter(),
             recorded: parts.recorded,
         })
     }
@@ -138,11 +141,14 @@ impl Client {
             attempt.tried += 1;
             failpoint::reach("rest.before_request")?;
             let token = self.auth.token(&self.http).await?;
+            let waiting = Instant::now();
             let turn = self.limits.enter(call).await;
+            self.meter.waited(waiting.elapsed());
             let answered = self.exchange(call, token.as_deref()).await;
             drop(turn);
             failpoint::reach("rest.after_response")?;
             let answered = answered?;
+            self.meter.request(answered.status);
             let reading = answered.look();
             let sets = [rules, &self.rules];
             let Some(decision) = decide(&sets, &reading.answer(&answered), self.auth.renewable())
@@ -150,6 +156,13 @@ impl Client {
                 self.note_success();
                 return Ok(Fetched::Page(answered.into_response()?));
             };
+            if decision.outcome == Outcome::Fail
+                && call.refusals == Refusals::Told
+                && answered.status != Some(401)
+            {
+                self.note_success();
+                return Ok(Fetched::Page(answered.into_response()?));
+            }
             let said = self.said(&decision, &reading, &answered);
             if let Some(done) = self
                 .act(call, &mut attempt, &decision, &answered, said, token)
@@ -254,24 +267,20 @@ impl Client {
             status: Some(response.status().as_u16()),
             retry_after: retry_after_of(&response),
             headers: headers_of(&response),
-            body: Vec::new(),
+            body: Vec::new().into(),
+            is_late: false,
             why: None,
         };
-        let mut response = response;
-        loop {
-            match response.chunk().await {
-                Ok(Some(chunk)) => answered.body.extend_from_slice(&chunk),
-                Ok(None) => return Ok(answered),
-                // Half an answer is none.
-                Err(why) => return Ok(Answered::none(&why)),
-            }
-            if answered.body.len() > MAX_BODY {
-                return Err(Error::new(
-                    ErrorKind::Malformed,
-                    format!("the answer to {} is larger than a gigabyte", call.label()),
-                ));
-            }
+        let most = match response.status().is_success() {
+            true => u64::MAX,
+            false => REFUSAL,
+        };
+        match receive(response, most).await? {
+            Ok(body) => answered.body = body,
+            // Half an answer is none.
+            Err(why) => return Ok(Answered::none(&why)),
         }
+        Ok(answered)
     }
 
     fn request(&self, call: &Call, token: Option<&Token>) -> Result<reqwest::Request> {
@@ -325,7 +334,13 @@ impl Client {
 
     /// `text` without anything secret. // G8
     pub(crate) fn redact(&self, text: &str) -> String {
-        let mut shown: String = text.chars().take(SHOWN).collect();
+        let shown: String = text.chars().take(SHOWN).collect();
+        self.redact_all(&shown)
+    }
+
+    /// The same for a text of any length. // G8
+    pub(crate) fn redact_all(&self, text: &str) -> String {
+        let mut shown = text.to_owned();
         for secret in &self.secrets {
             if secret.expose().len() >= 4 {
                 shown = shown.replace(secret.expose(), "***");
@@ -366,6 +381,22 @@ impl Client {
     }
 }
 
+/// Takes an answer's bytes in; of a refusal only what may explain it.
+async fn receive(
+    mut response: reqwest::Response,
+    most: u64,
+) -> Result<std::result::Result<Body, reqwest::Error>> {
+    let mut spool = Spool::expecting(response.content_length());
+    while spool.len() < most {
+        match response.chunk().await {
+            Ok(Some(chunk)) => spool.add(&chunk).await?,
+            Ok(None) => break,
+            Err(why) => return Ok(Err(why)),
+        }
+    }
+    spool.finish().await.map(Ok)
+}
+
 /// What was tried for one request.
 #[derive(Debug)]
 struct Attempt {
@@ -379,8 +410,10 @@ struct Attempt {
 struct Answered {
     status: Option<u16>,
     headers: Map<String, Value>,
-    body: Vec<u8>,
+    body: Body,
     retry_after: Option<Duration>,
+    /// Whether none came in time, though the API was there.
+    is_late: bool,
     why: Option<String>,
 }
 
@@ -398,7 +431,8 @@ impl Answered {
             status: Some(told.status),
             retry_after: said.and_then(|text| retry_after(text, now())),
             headers: told.headers,
-            body: told.body,
+            body: told.body.into(),
+            is_late: false,
             why: None,
         }
     }
@@ -416,6 +450,7 @@ impl Answered {
             () if why.is_connect() => "it could not be reached",
             () => "the connection broke",
         };
+        let is_late = why.is_timeout() && !why.is_connect();
         let why = match causes.is_empty() {
             true => what.to_owned(),
             false => format!("{what}: {causes}"),
@@ -423,8 +458,9 @@ impl Answered {
         Self {
             status: None,
             headers: Map::new(),
-            body: Vec::new(),
+            body: Vec::new().into(),
             retry_after: None,
+            is_late,
             why: Some(why),
         }
     }
@@ -434,15 +470,17 @@ impl Answered {
         /// A page that is an error in disguise is small.
         const SMALL: usize = 64 << 10;
         let failed = self.status.is_none_or(|status| status >= 300);
-        if !failed && self.body.len() > SMALL {
+        let body = self.body.held();
+        let is_large = body.len() > SMALL || matches!(self.body, Body::Spilled(_));
+        if !failed && is_large {
             return Reading {
                 text: String::new(),
                 json: None,
             };
         }
         Reading {
-            text: String::from_utf8_lossy(&self.body).into_owned(),
-            json: serde_json::from_slice(&self.body).ok(),
+            text: String::from_utf8_lossy(body).into_owned(),
+            json: serde_json::from_slice(body).ok(),
         }
     }
 
@@ -450,7 +488,7 @@ impl Answered {
         Ok(Response {
             status: self.status.unwrap_or_default(),
             headers: self.headers,
-            body: Bytes::from(self.body),
+            body: self.body,
         })
     }
 }
@@ -459,6 +497,7 @@ impl Reading {
     fn answer<'a>(&'a self, answered: &'a Answered) -> Answer<'a> {
         Answer {
             status: answered.status,
+            is_late: answered.is_late,
             headers: &answered.headers,
             text: &self.text,
             json: self.json.as_ref(),

@@ -24,6 +24,8 @@ pub(crate) struct StreamSpec {
     pub(crate) job: Option<Job>,
     pub(crate) decode: Vec<Decode>,
     pub(crate) records: Records,
+    /// Where they stand, too, in a second output.
+    pub(crate) elsewhere: Vec<Records>,
     pub(crate) keep: Vec<(String, Keep)>,
     pub(crate) filter: Option<Cond>,
     pub(crate) key: Vec<String>,
@@ -36,6 +38,9 @@ pub(crate) struct StreamSpec {
     pub(crate) sweeps: Vec<Pairs>,
     pub(crate) feed: Option<FeedUse>,
     pub(crate) delete: Option<Cond>,
+    /// The column that names the record whose list it is: where that is read again, so is the list,
+    /// and what is not in it any more is gone.
+    pub(crate) belongs_to: Option<String>,
     pub(crate) complete: Option<Complete>,
     pub(crate) errors: Vec<Rule>,
     /// The permission that reading it takes, for people.
@@ -69,6 +74,8 @@ pub(crate) enum Keep {
 /// What a body is wrapped in, outermost first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Decode {
+    /// Its files one after the other.
+    Zip,
     Gzip,
     Json,
     Ndjson,
@@ -86,6 +93,8 @@ pub(crate) enum Parent {
     },
     /// These values.
     Values(Vec<String>),
+    /// Every combination of these, each under its name.
+    Cross(Vec<(String, Self)>),
 }
 
 /// For which of the parent's rows.
@@ -168,12 +177,14 @@ impl StreamSpec {
         let at = fields.at;
         let request = RequestSpec::take(fields, log);
         let job = fields.take("job").and_then(|node| Job::read(node, log));
-        let records = fields
+        let ways = fields
             .take("records")
-            .map_or_else(String::new, |node| text(node, log).unwrap_or_default());
-        let records = Records::parse(&records)
-            .map_err(|why| log.add(at, why))
-            .unwrap_or_default();
+            .map_or_else(Vec::new, |node| texts(node, log));
+        let mut ways = ways.iter().map(|way| {
+            let parsed = Records::parse(way).map_err(|why| log.add(at, why));
+            parsed.unwrap_or_default()
+        });
+        let (records, elsewhere) = (ways.next().unwrap_or_default(), ways.collect());
         read_inner(name, fields, log, inner);
         let mut list = |key| {
             fields
@@ -189,6 +200,7 @@ impl StreamSpec {
             request,
             job,
             records,
+            elsewhere,
             key,
             drop,
             null_empty,
@@ -220,6 +232,7 @@ impl StreamSpec {
                 .take("feed")
                 .and_then(|node| FeedUse::read(node, log)),
             delete: fields.take("delete").and_then(|node| Cond::read(node, log)),
+            belongs_to: fields.take("belongs_to").and_then(|node| text(node, log)),
             complete: fields.take("complete").and_then(|node| complete(node, log)),
             errors: fields
                 .take("errors")
@@ -243,6 +256,23 @@ impl StreamSpec {
             feed.refetch = Template::parse(&text, request.path.at, log);
         }
         self
+    }
+
+    /// Whether it is read again only for parents that were touched.
+    pub(crate) fn is_gated(&self) -> bool {
+        matches!(&self.each, Some(Parent::Stream { touched, .. }) if !touched.is_empty())
+    }
+
+    /// The streams whose rows it is read for.
+    pub(crate) fn parents(&self) -> Vec<&str> {
+        fn of(parent: &Parent) -> Vec<&str> {
+            match parent {
+                Parent::Stream { of, .. } => vec![of],
+                Parent::Values(_) => Vec::new(),
+                Parent::Cross(named) => named.iter().flat_map(|(_, parent)| of(parent)).collect(),
+            }
+        }
+        self.each.as_ref().map(of).unwrap_or_default()
     }
 
     /// The stream whose walk brings its records, where that is another.
@@ -306,16 +336,28 @@ pub(crate) fn rules(node: &Node, log: &mut Log) -> Vec<Rule> {
 
 fn decode(node: &Node, log: &mut Log) -> Vec<Decode> {
     let words = [
+        ("zip", Decode::Zip),
         ("gzip", Decode::Gzip),
         ("json", Decode::Json),
         ("ndjson", Decode::Ndjson),
         ("csv", Decode::Csv),
     ];
     let items = crate::fields::items(node);
-    items
+    let found: Vec<Decode> = items
         .iter()
         .filter_map(|item| word(item, &words, log))
-        .collect()
+        .collect();
+    let is_format = |step: &Decode| matches!(step, Decode::Json | Decode::Ndjson | Decode::Csv);
+    if found.iter().skip(1).any(|step| *step == Decode::Zip) {
+        log.add(node.at, "`zip` comes first: nothing can be around it");
+    }
+    if found.iter().rev().skip(1).any(is_format) {
+        log.add(
+            node.at,
+            "`json`, `ndjson` or `csv` comes last: nothing can be inside it",
+        );
+    }
+    found
 }
 
 fn keep(node: &Node, log: &mut Log) -> Vec<(String, Keep)> {
@@ -359,6 +401,16 @@ impl Parent {
     fn read(node: &Node, log: &mut Log) -> Option<Self> {
         if let Yaml::List(_) = node.value {
             return Some(Self::Values(texts(node, log)));
+        }
+        if let (Yaml::Map(named), None) = (&node.value, node.get("of"))
+            && named
+                .iter()
+                .all(|(_, value)| matches!(value.value, Yaml::Map(_) | Yaml::List(_)))
+        {
+            let read = |(key, value): &(crate::yaml::Key, Node)| {
+                Some((key.name.clone(), Self::read(value, log)?))
+            };
+            return Some(Self::Cross(named.iter().filter_map(read).collect()));
         }
         let mut fields = Fields::open(node, "`each`", log)?;
         let of = fields.need("of", log).and_then(|node| text(node, log));

@@ -13,6 +13,7 @@ use crate::point::Point;
 use crate::sheet::Sheet;
 
 use super::member::{Family, Member, Node, State, followed, root_of};
+use super::pieces::Pieces;
 use super::{Reader, places};
 
 impl Reader<'_> {
@@ -41,6 +42,7 @@ impl Reader<'_> {
                 tree,
                 members,
                 walk,
+                held_since: None,
             })
         });
         Ok(built.collect())
@@ -61,6 +63,8 @@ impl Reader<'_> {
             cursor: stored.cloned().unwrap_or_default(),
             sent: stored.cloned(),
             sheet: Sheet::new(&layout, self.now.unsigned_abs()),
+            pieces: Pieces::default(),
+            renews: true,
             state: if stored.is_some() {
                 State::Going
             } else {
@@ -90,7 +94,8 @@ impl Reader<'_> {
             );
             member.cursor.feeds = BTreeMap::new();
             member.cursor.walk = Walk::default();
-            // What the source can't return any more stays.
+            // What was deleted meanwhile is not told any more: it is what the walk does not find.
+            member.state = State::Anew;
             member.cursor.over = true;
         }
         for driver in drivers {
@@ -146,7 +151,7 @@ impl Reader<'_> {
             Some(CursorSpec::Token(spec)) => self.tokens(family, spec).await?,
             Some(CursorSpec::Window(spec)) => self.windows(family, Some(spec)).await?,
             Some(CursorSpec::Local { field, format }) => self.local(family, field, format).await?,
-            None if root.feed.is_some() => self.windows(family, None).await?,
+            None if root.feed.is_some() || root.is_gated() => self.windows(family, None).await?,
             None => {}
         }
         for member in family.alive() {

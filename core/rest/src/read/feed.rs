@@ -29,7 +29,7 @@ use super::family::is_copied;
 use super::gate::Cover;
 use super::member::{Member, Node};
 use super::pages::{Asked, Pages, Proof, Then};
-use super::take::{Context, Put, give_up, last_of, point_of};
+use super::take::{Context, Put, empty, give_up, last_of, point_of};
 use super::turn::Facts;
 use super::{Reader, places};
 
@@ -83,6 +83,7 @@ impl Reader<'_> {
         for branch in &branches {
             for place in branch.tree.members() {
                 members[place].sheet.promise(Presence::Possible);
+                members[place].renews = true;
             }
         }
         match self.follow(feed, &branches, members).await {
@@ -145,7 +146,7 @@ impl Reader<'_> {
         let Some(CursorSpec::Window(window)) = &feed.stream.cursor else {
             return Err(Error::bug("a feed has no window").into());
         };
-        let grain = window.format.grain();
+        let grain = window.grain();
         let begin = branches
             .iter()
             .filter_map(|branch| branch.begin(members))
@@ -306,8 +307,11 @@ impl Reader<'_> {
                             None,
                             Context::default(),
                         );
-                        if put.map_err(Failure::Stream)? == Put::Taken {
-                            parents.push(record);
+                        match put.map_err(Failure::Stream)? {
+                            Put::Taken => parents.push(record),
+                            Put::Gone => empty(&branch.tree, members, record.raw())
+                                .map_err(Failure::Stream)?,
+                            Put::LeftOut => {}
                         }
                     }
                 }
@@ -350,7 +354,9 @@ impl Reader<'_> {
         let mut rules = spec.errors.clone();
         rules.push(Rule::gone());
         match self.api.client.send(&call, &rules).await {
-            Ok(Fetched::Page(response)) => read_object(response.body.into()).map(Fate::Is),
+            Ok(Fetched::Page(response)) => {
+                read_object(response.body.to_bytes()?.into()).map(Fate::Is)
+            }
             Ok(Fetched::Empty | Fetched::End) => Ok(Fate::Gone),
             Ok(Fetched::Shrink(error) | Fetched::Narrow(error)) => Err(Failure::Stream(error)),
             Err(Failure::Slice(_)) => Ok(Fate::NotOurs),
@@ -446,8 +452,9 @@ impl Branch {
     }
 }
 
-/// The row that says that an object is gone: its key.
+/// The row that says that an object is gone: its key. With it its lists go.
 fn bury(node: &Node, members: &mut [Member], change: &Change) -> Result<()> {
+    empty(node, members, change.object.raw())?;
     let Some(place) = node.member else {
         return Ok(());
     };
@@ -469,7 +476,7 @@ fn read_object(body: Vec<u8>) -> Result<Record, Failure> {
         let error = Error::new(ErrorKind::Malformed, "a changed record could not be read");
         Failure::Stream(error.because(why))
     };
-    let text = crate::http::unwrap(body, &[]).map_err(broken)?;
+    let text = crate::http::text(body).map_err(|why| broken(why.to_string()))?;
     Record::whole(text).map_err(|why| broken(why.to_string()))
 }
 

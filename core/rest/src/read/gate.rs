@@ -3,12 +3,21 @@
 //! Families are read side by side. Were their messages mixed, a load would hardly ever find all its
 //! rows covered, and could not commit. So a family sends its rows and its cursors in one go.
 
+use std::time::Duration;
+
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 use tributary_model::{Output, Phase, Positions, Result, Rows, Scope, TruncateKind};
 
 use crate::cursor::Cursor;
 
 use super::member::{Family, Member, State};
+use super::pieces::Piece;
+
+/// Bytes of rows that are worth sending.
+const WORTH: usize = 4 << 20;
+/// How long rows are held back for that.
+const LATEST: Duration = Duration::from_secs(1);
 
 /// Whether rows leave with their cursors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +50,28 @@ impl<'a> Gate<'a> {
                 member.cursor.walk = family.walk.clone();
             }
         }
+        if cover == Cover::Yes {
+            family.held_since = None;
+        }
         self.send_members(&mut family.members, cover).await
+    }
+
+    /// Sends what the walk's place covers once it is worth it: a batch of a few rows has the price of
+    /// one of many, in every part that it passes.
+    pub(crate) async fn send_soon(&self, family: &mut Family) -> Result<()> {
+        let since = *family.held_since.get_or_insert_with(Instant::now);
+        match family.waiting() >= WORTH || since.elapsed() >= LATEST {
+            true => self.send(family, Cover::Yes).await,
+            false => Ok(()),
+        }
+    }
+
+    /// Sends what was held back that way, where something was.
+    pub(crate) async fn send_held(&self, family: &mut Family) -> Result<()> {
+        match family.held_since {
+            Some(_) => self.send(family, Cover::Yes).await,
+            None => Ok(()),
+        }
     }
 
     /// The same for members whose cursors are up to date.
@@ -59,15 +89,18 @@ impl<'a> Gate<'a> {
     }
 
     async fn send_rows(&self, member: &mut Member) -> Result<()> {
-        let batches = match member.is_alive() {
-            true => member.sheet.take_batches(),
+        let pieces = match member.is_alive() {
+            true => member.take_pieces(),
             false => Ok(Vec::new()),
         };
-        match batches {
-            Ok(batches) if !batches.is_empty() => {
+        match pieces {
+            Ok(pieces) if !pieces.is_empty() => {
                 self.begin(member).await?;
-                for batch in batches {
-                    self.out.rows(&member.name, Rows::Arrow(batch)).await?;
+                for piece in pieces {
+                    match piece {
+                        Piece::Rows(rows) => self.out.rows(&member.name, Rows::Arrow(rows)).await?,
+                        Piece::Clear(of) => self.out.clear(&member.name, of).await?,
+                    }
                 }
             }
             Ok(_) => {}
@@ -76,15 +109,17 @@ impl<'a> Gate<'a> {
         self.tell_failure(member).await
     }
 
-    /// The first thing that is sent of a stream ever: what there is belongs to an earlier generation.
+    /// The first thing that is sent of a stream ever, or of a walk that takes the place of all there
+    /// is: what came before belongs to an earlier generation, or is gone unless it comes again.
     async fn begin(&self, member: &mut Member) -> Result<()> {
-        if let State::New = member.state {
-            let nowhere = Positions::at(0, 0);
-            self.out
-                .truncate(&member.name, TruncateKind::Restart, nowhere)
-                .await?;
-            member.state = State::Going;
-        }
+        let kind = match member.state {
+            State::New => TruncateKind::Restart,
+            State::Anew => TruncateKind::Change,
+            State::Going | State::Failing(_) | State::Over => return Ok(()),
+        };
+        let nowhere = Positions::at(0, 0);
+        self.out.truncate(&member.name, kind, nowhere).await?;
+        member.state = State::Going;
         Ok(())
     }
 
@@ -101,7 +136,7 @@ impl<'a> Gate<'a> {
 
     /// Says that every row so far is gone, as a change: those that come after it are what there is.
     pub(crate) async fn clear(&self, member: &mut Member) -> Result<()> {
-        if let State::New = member.state {
+        if matches!(member.state, State::New | State::Anew) {
             return self.begin(member).await;
         }
         let nowhere = Positions::at(0, 0);

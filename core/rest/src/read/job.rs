@@ -62,7 +62,9 @@ impl Reader<'_> {
                     .fix("Give it more time with `give_up`, or ask for shorter windows."),
                 ));
             }
-            tokio::time::sleep(Duration::from_millis(job.every.unsigned_abs())).await;
+            if self.api.client.recorded().is_none() {
+                tokio::time::sleep(Duration::from_millis(job.every.unsigned_abs())).await;
+            }
             match self
                 .ask_of_job(&job.poll, spec, context, Some(&said))
                 .await?
@@ -87,7 +89,7 @@ impl Reader<'_> {
         let call = Call::new(&self.api.client.origin, request, &scope)?;
         match self.api.client.send(&call, &spec.errors).await? {
             Fetched::Page(response) => Ok(Ran::Ready(
-                serde_json::from_slice(&response.body).unwrap_or_default(),
+                serde_json::from_slice(&response.body.to_bytes()?).unwrap_or_default(),
             )),
             Fetched::Empty | Fetched::End => Ok(Ran::Nothing),
             Fetched::Narrow(error) => Ok(Ran::TooLong(error)),

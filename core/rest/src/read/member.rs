@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use tokio::time::Instant;
 use tributary_model::{Error, Op, Phase, Result, StreamName};
 
 use crate::cursor::{Cursor, Walk, Whole};
@@ -11,6 +12,8 @@ use crate::manifest::Manifest;
 use crate::manifest::stream::{Origin, StreamSpec};
 use crate::seen::Seen;
 use crate::sheet::Sheet;
+
+use super::pieces::{Piece, Pieces};
 
 /// A selected stream.
 #[derive(Debug)]
@@ -22,6 +25,9 @@ pub(crate) struct Member {
     /// As it was sent last, or came in.
     pub(crate) sent: Option<Cursor>,
     pub(crate) sheet: Sheet,
+    pub(crate) pieces: Pieces,
+    /// Whether lists that come may be there already.
+    pub(crate) renews: bool,
     pub(crate) state: State,
     /// What a walk through everything has found so far.
     pub(crate) found: Option<Seen>,
@@ -35,6 +41,8 @@ pub(crate) struct Member {
 pub(crate) enum State {
     /// Nothing of it has been sent ever: what the destination holds is of an earlier generation.
     New,
+    /// It is read again in full: of what the destination holds only what comes is still there.
+    Anew,
     Going,
     /// It has failed, and the engine is not told yet.
     Failing(Error),
@@ -44,13 +52,13 @@ pub(crate) enum State {
 
 impl Member {
     pub(crate) fn is_alive(&self) -> bool {
-        matches!(self.state, State::New | State::Going)
+        matches!(self.state, State::New | State::Anew | State::Going)
     }
 
     /// Gives it up.
     pub(crate) fn fail(&mut self, error: Error) {
         if self.is_alive() {
-            self.sheet.clear();
+            self.forget();
             self.state = State::Failing(error);
         }
     }
@@ -59,9 +67,39 @@ impl Member {
     pub(crate) fn skip(&mut self, why: &str) {
         if self.is_alive() {
             tracing::warn!(stream = %self.name, reason = why, "the stream is left out");
-            self.sheet.clear();
+            self.forget();
             self.state = State::Over;
         }
+    }
+
+    /// Forgets what was taken and not sent.
+    pub(crate) fn forget(&mut self) {
+        self.pieces.clear();
+        self.sheet.clear();
+    }
+
+    /// The list of the record that `name` names, as JSON text, comes anew: its rows follow.
+    pub(crate) fn renew(&mut self, name: &str) -> Result<()> {
+        match self.is_alive() && self.renews && self.spec.belongs_to.is_some() {
+            true => self.pieces.renew(&mut self.sheet, name),
+            false => Ok(()),
+        }
+    }
+
+    /// Ends a page of lists.
+    pub(crate) fn seal(&mut self) -> Result<()> {
+        let column = self.spec.belongs_to.as_deref();
+        self.pieces.seal(&mut self.sheet, column)
+    }
+
+    /// Everything that waits, in order.
+    pub(crate) fn take_pieces(&mut self) -> Result<Vec<Piece>> {
+        let column = self.spec.belongs_to.as_deref();
+        self.pieces.take(&mut self.sheet, column)
+    }
+
+    fn waiting(&self) -> usize {
+        self.pieces.waiting() + self.sheet.waiting()
     }
 
     /// Takes a record; `more` are columns from around it.
@@ -168,6 +206,8 @@ pub(crate) struct Family {
     pub(crate) tree: Node,
     pub(crate) members: Vec<Member>,
     pub(crate) walk: Walk,
+    /// Since when rows wait that the walk's place covers.
+    pub(crate) held_since: Option<Instant>,
 }
 
 impl Family {
@@ -187,10 +227,7 @@ impl Family {
 
     /// The rows that are waiting, in bytes.
     pub(crate) fn waiting(&self) -> usize {
-        self.members
-            .iter()
-            .map(|member| member.sheet.waiting())
-            .sum()
+        self.members.iter().map(Member::waiting).sum()
     }
 
     /// The rows taken in this run.
@@ -201,7 +238,7 @@ impl Family {
     /// Forgets what was taken and not sent.
     pub(crate) fn forget(&mut self) {
         for member in self.alive() {
-            member.sheet.clear();
+            member.forget();
             if member.found.is_some() {
                 member.begin_whole();
             }

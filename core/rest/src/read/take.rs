@@ -7,7 +7,7 @@ use tributary_model::{Error, Op, Result};
 
 use crate::cursor::Place;
 use crate::http::{Call, Failure};
-use crate::json::{Broken, Envelope, Raw, Scanner, walk};
+use crate::json::{Broken, Envelope, Raw, walk};
 use crate::manifest::pager::Way;
 use crate::manifest::stream::{Keep, Origin, StreamSpec};
 use crate::path::Path;
@@ -25,6 +25,7 @@ use super::watch::Watch;
 #[derive(Debug)]
 pub(crate) struct Taken<'p> {
     pub(crate) envelope: Envelope<'p>,
+    /// Items of the outermost list.
     pub(crate) records: usize,
     /// What names the last record, where the pager asks for it.
     pub(crate) last: Option<String>,
@@ -61,31 +62,26 @@ impl Reader<'_> {
             members,
             context,
             page,
-            watch,
+            watch: &mut *watch,
             last: None,
-            records: 0,
             parents: Vec::new(),
-            plain: is_plain(node),
             trouble: None,
         };
-        let envelope = match needs_body(spec) {
-            false => walk(&page.text, &spec.records, &mut |scanner, around| {
-                taking.record(scanner, around, last)
-            }),
-            true => taking.after_the_body(last),
+        let envelope = match taking.goes_straight() {
+            true => taking.straight(last),
+            false => taking.after_the_body(last),
         };
         if let Some(error) = taking.trouble {
             return Err(Refused::Failure(Failure::Stream(error)));
         }
-        let (records, last) = (taking.records, taking.last);
-        let parents = taking.parents;
+        let (last, parents) = (taking.last, taking.parents);
         let envelope = envelope.map_err(Refused::Broken)?;
         for child in node.beside() {
-            self.take_beside(child, members, page, context)?;
+            self.take_beside(child, members, page, context, watch)?;
         }
         Ok(Taken {
+            records: envelope.items,
             envelope,
-            records,
             last,
             parents,
         })
@@ -98,14 +94,24 @@ impl Reader<'_> {
         members: &mut [Member],
         page: &Page,
         context: Context<'_>,
+        watch: &mut Watch<'_>,
     ) -> Result<(), Refused> {
         let mut found = Vec::new();
-        let envelope = walk(&page.text, &node.spec.records, &mut |scanner, around| {
-            found.push(Record::inside(&page.text, scanner.value()?, around));
-            Ok(())
-        });
-        let envelope = envelope.map_err(Refused::Broken)?;
+        let mut find = |records| {
+            walk(&page.text, records, &mut |scanner, around| {
+                found.push(Record::inside(&page.text, scanner.value()?, around));
+                Ok(())
+            })
+        };
+        let envelope = find(&node.spec.records).map_err(Refused::Broken)?;
+        for records in &node.spec.elsewhere {
+            find(records).map_err(Refused::Broken)?;
+        }
+        let named = |raw: Raw<'_>| digest(raw, &[(node.spec.name.clone(), String::new())]);
         for record in &found {
+            if watch.overlaps() && !watch.lets_pass(record.raw(), named) {
+                continue;
+            }
             self.put(node, members, record, None, Some(&envelope), context)
                 .map_err(|error| Refused::Failure(Failure::Stream(error)))?;
         }
@@ -187,7 +193,7 @@ impl Reader<'_> {
             if parents.is_empty() || !child.is_alive(members) {
                 continue;
             }
-            match self.grow_child(child, members, parents).await {
+            match self.grow_child(node, child, members, parents).await {
                 Ok(()) => {}
                 Err(Failure::Source(error)) => return Err(Failure::Source(error)),
                 Err(Failure::Stream(error)) => give_up(child, members, error),
@@ -203,6 +209,7 @@ impl Reader<'_> {
 
     async fn grow_child(
         &self,
+        node: &Node,
         child: &Node,
         members: &mut [Member],
         parents: &[Record],
@@ -211,11 +218,16 @@ impl Reader<'_> {
             .iter()
             .map(|parent| self.inside(&child.spec, parent).boxed())
             .collect();
+        let key = parent_key(node);
         let mut grown = stream::iter(asked).buffered(self.parallel());
         let mut place = 0;
         while let Some(records) = grown.try_next().await? {
             let parent = &parents[place];
             place += 1;
+            let Some(records) = records else {
+                continue;
+            };
+            renew(child, members, parent.raw(), key.as_ref()).map_err(Failure::Stream)?;
             let each = child.spec.each.is_some().then(|| parent.raw().to_value());
             let context = Context {
                 each: each.as_ref(),
@@ -230,11 +242,15 @@ impl Reader<'_> {
             }
             Box::pin(self.grow(child, members, &growing)).await?;
         }
-        Ok(())
+        seal(child, members).map_err(Failure::Stream)
     }
 
-    /// The records of a child that one parent has.
-    async fn inside(&self, spec: &StreamSpec, parent: &Record) -> Result<Vec<Record>, Failure> {
+    /// The records of a child that one parent has; `None` where they can't be read.
+    async fn inside(
+        &self,
+        spec: &StreamSpec,
+        parent: &Record,
+    ) -> Result<Option<Vec<Record>>, Failure> {
         let found = match &spec.origin {
             Origin::Nested { path, .. } => self.nested(spec, parent, path).await,
             Origin::Own | Origin::Also { .. } => {
@@ -253,9 +269,9 @@ impl Reader<'_> {
                     reason = why,
                     "a parent's records are left out"
                 );
-                Ok(Vec::new())
+                Ok(None)
             }
-            other => other,
+            other => other.map(Some),
         }
     }
 
@@ -329,7 +345,7 @@ impl Reader<'_> {
                 }
             };
             let facts = Facts {
-                records: found.len(),
+                records: envelope.items,
                 last: last_of(spec, found.last()),
                 envelope: &envelope,
                 headers: &page.headers,
@@ -337,12 +353,42 @@ impl Reader<'_> {
             };
             let then = pages.turn(&facts)?;
             all.append(&mut found);
-            if then != Then::Next {
-                break;
+            match then {
+                Then::Next => {}
+                Then::Moved => all.clear(),
+                Then::More | Then::End | Then::Capped => break,
             }
         }
         Ok(all)
     }
+}
+
+/// The field by which lists name the record that they belong to.
+fn parent_key(node: &Node) -> Option<Path> {
+    node.spec.key.first().map(|name| Path::parse(name))
+}
+
+/// Says that the list that a record has is what follows.
+fn renew(child: &Node, members: &mut [Member], parent: Raw<'_>, key: Option<&Path>) -> Result<()> {
+    let name = key.and_then(|key| parent.find(key));
+    match (child.member, name) {
+        (Some(place), Some(name)) => members[place].renew(name.as_str()),
+        _ => Ok(()),
+    }
+}
+
+fn seal(child: &Node, members: &mut [Member]) -> Result<()> {
+    child.member.map_or(Ok(()), |place| members[place].seal())
+}
+
+/// Nothing of the lists of a record is left that is gone itself.
+pub(crate) fn empty(node: &Node, members: &mut [Member], parent: Raw<'_>) -> Result<()> {
+    let key = parent_key(node);
+    for child in node.below() {
+        renew(child, members, parent, key.as_ref())?;
+        seal(child, members)?;
+    }
+    Ok(())
 }
 
 /// Why a page could not be taken.
@@ -395,13 +441,6 @@ fn is_plain(node: &Node) -> bool {
     !looked_at && node.below().next().is_none()
 }
 
-/// Whether columns come from around the records, which is known at the end of the page only.
-fn needs_body(spec: &StreamSpec) -> bool {
-    spec.keep
-        .iter()
-        .any(|(_, keep)| matches!(keep, Keep::Body(_)))
-}
-
 /// A page that is being taken.
 struct Taking<'r, 'a, 'p, 'w> {
     reader: &'r Reader<'a>,
@@ -411,41 +450,46 @@ struct Taking<'r, 'a, 'p, 'w> {
     page: &'p Page,
     watch: &'r mut Watch<'w>,
     last: Option<String>,
-    records: usize,
     parents: Vec<Record>,
-    plain: bool,
     trouble: Option<Error>,
 }
 
 impl<'p> Taking<'_, '_, 'p, '_> {
-    fn record(
-        &mut self,
-        scanner: &mut Scanner<'p>,
-        around: Option<Raw<'p>>,
-        last: Option<&Path>,
-    ) -> Result<(), Broken> {
-        self.records += 1;
-        scanner.peek();
-        let start = scanner.place();
-        if self.plain && self.watch.is_blind() && self.trouble.is_none() {
-            self.straight(scanner)?;
-        } else {
-            let raw = scanner.value()?;
-            let record = Record::inside(&self.page.text, raw, around);
-            if self.trouble.is_none()
-                && let Err(error) = self.look(record, None)
-            {
-                self.trouble = Some(error);
-            }
-        }
-        if let Some(path) = last {
-            let raw = Raw::known(&self.page.text[start..scanner.place()]);
-            self.last = raw.find(path).map(|found| found.text().into_owned());
-        }
-        Ok(())
+    /// Whether the page's bytes can go into the columns in one pass: nobody looks at a record, and
+    /// what was taken of a page that breaks off can be taken back.
+    fn goes_straight(&self) -> bool {
+        let member = self.node.member.map(|place| &self.members[place]);
+        is_plain(self.node)
+            && self.watch.is_blind()
+            && member.is_some_and(|member| member.is_alive() && member.found.is_none())
     }
 
-    /// Takes the records once everything around them is known.
+    fn straight(&mut self, last: Option<&Path>) -> Result<Envelope<'p>, Broken> {
+        let Some(member) = self.node.member.map(|place| &mut self.members[place]) else {
+            return self.after_the_body(last);
+        };
+        let rows = member.rows;
+        member.sheet.mark();
+        let (text, found) = (&self.page.text, &mut self.last);
+        let walked = walk(text, &self.node.spec.records, &mut |scanner, _| {
+            scanner.peek();
+            let start = scanner.place();
+            member.rows += 1;
+            member.sheet.read(scanner, Op::Read, &[])?;
+            if let Some(path) = last {
+                let raw = Raw::known(&text[start..scanner.place()]);
+                *found = raw.find(path).map(|found| found.text().into_owned());
+            }
+            Ok(())
+        });
+        if walked.is_err() {
+            member.sheet.back_to_mark();
+            member.rows = rows;
+        }
+        walked
+    }
+
+    /// Takes the records once the page is known to be whole, and everything around them.
     fn after_the_body(&mut self, last: Option<&Path>) -> Result<Envelope<'p>, Broken> {
         let mut found = Vec::new();
         let page = self.page;
@@ -457,11 +501,10 @@ impl<'p> Taking<'_, '_, 'p, '_> {
                 Ok(())
             },
         )?;
-        self.records = found.len();
         let named = |record: &Record| record.raw().find(last?).map(|raw| raw.text().into_owned());
         self.last = found.last().and_then(named);
         for record in found {
-            if let Err(error) = self.look(record, Some(&envelope)) {
+            if let Err(error) = self.look(record, &envelope) {
                 self.trouble = Some(error);
                 break;
             }
@@ -469,29 +512,8 @@ impl<'p> Taking<'_, '_, 'p, '_> {
         Ok(envelope)
     }
 
-    /// From the page's bytes into the columns.
-    fn straight(&mut self, scanner: &mut Scanner<'p>) -> Result<(), Broken> {
-        match self.node.member.map(|place| &mut self.members[place]) {
-            Some(member) if member.is_alive() && member.found.is_none() => {
-                member.rows += 1;
-                member.sheet.read(scanner, Op::Read, &[])
-            }
-            Some(member) if member.is_alive() => {
-                let raw = scanner.value()?;
-                match member.take(raw, Op::Read, &[]) {
-                    Ok(()) => Ok(()),
-                    Err(error) => {
-                        self.trouble = Some(error);
-                        Ok(())
-                    }
-                }
-            }
-            _ => scanner.value().map(drop),
-        }
-    }
-
     /// Decides whether a record is taken, and remembers it where it will come again.
-    fn look(&mut self, record: Record, envelope: Option<&Envelope<'_>>) -> Result<()> {
+    fn look(&mut self, record: Record, envelope: &Envelope<'_>) -> Result<()> {
         let known = |raw: Raw<'_>| digest(raw, &[]);
         if !self.watch.lets_pass(record.raw(), known) {
             return Ok(());
@@ -501,7 +523,7 @@ impl<'p> Taking<'_, '_, 'p, '_> {
             self.members,
             &record,
             None,
-            envelope,
+            Some(envelope),
             self.context,
         )?;
         if put == Put::Taken && self.node.below().next().is_some() {

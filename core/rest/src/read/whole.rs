@@ -12,13 +12,14 @@ use crate::manifest::cursor::{CursorSpec, WindowSpec};
 use crate::manifest::stream::{Complete, StreamSpec};
 use crate::path::Path;
 use crate::point::{self, DAY, Format, Point};
+use crate::seen::Seen;
 use crate::window::{self, Span};
 
 use super::Reader;
 use super::gate::Cover;
 use super::job::Ran;
 use super::member::Family;
-use super::pages::{Asked, Pages, Proof, Then};
+use super::pages::{Asked, Pages, Then};
 use super::parts::Part;
 use super::take::{Context, Refused};
 use super::turn::Facts;
@@ -52,7 +53,7 @@ impl Reader<'_> {
             (Some(Complete::Always), _) => true,
             (Some(Complete::Daily), _) => after(DAY),
             (Some(Complete::Weekly), _) => after(7 * DAY),
-            (None, None) => root.feed.is_none(),
+            (None, None) => root.feed.is_none() && !root.is_gated(),
             (None, Some(CursorSpec::Window(_) | CursorSpec::Local { .. })) => false,
         }
     }
@@ -60,13 +61,26 @@ impl Reader<'_> {
     /// Walks through everything.
     pub(super) async fn whole(&self, family: &mut Family) -> Result<(), Failure> {
         let root = family.root().clone();
-        family.alive().for_each(|member| member.begin_whole());
+        for member in family.alive() {
+            member.begin_whole();
+            // All there is of a complete walk is cleared at once.
+            member.renews = root.complete.is_none();
+        }
         let parts = self.parts(&root).await?;
-        let mut flows = false;
+        let (mut flows, nothing) = (false, Seen::default());
         for part in &parts {
+            let mut watch = match &root.cursor {
+                Some(CursorSpec::Local { field, format }) => {
+                    Watch::local(field, format, None, &nothing)
+                }
+                _ => Watch::nothing(),
+            };
             let walked = self
-                .walk_part(family, &root, part, &mut flows, &mut Watch::nothing())
+                .walk_part(family, &root, part, &mut flows, &mut watch)
                 .await;
+            if let (Ok(()), Some(CursorSpec::Local { .. })) = (&walked, &root.cursor) {
+                note_local(family, part, &watch);
+            }
             match walked {
                 Err(Failure::Slice(why)) if !part.name.is_empty() => {
                     let name = &part.name;
@@ -104,12 +118,7 @@ impl Reader<'_> {
             let mut flows = false;
             self.walk_part(family, &root, part, &mut flows, &mut watch)
                 .await?;
-            let (reached, edge) = (watch.reached, watch.starting_at_edge());
-            let at = family.walk.parts.entry(part.name.clone()).or_default();
-            at.copied = true;
-            if let Some(reached) = reached {
-                (at.done, at.seen) = (Some(reached), edge);
-            }
+            note_local(family, part, &watch);
             self.gate.send(family, Cover::Yes).await?;
         }
         Ok(())
@@ -142,9 +151,8 @@ impl Reader<'_> {
                     Ok(taken) => taken,
                     Err(Refused::Failure(failure)) => return Err(failure),
                     Err(Refused::Broken(why)) => {
-                        return Err(tributary_model::Error::bug("a page that was proved broke")
-                            .because(why)
-                            .into());
+                        pages.retry_broken(why.to_string())?;
+                        continue;
                     }
                 };
                 let facts = Facts {
@@ -161,7 +169,7 @@ impl Reader<'_> {
             if family.waiting() > HELD {
                 self.let_flow(family, root.complete, flows).await?;
             }
-            if then != Then::Next || !family.is_alive() {
+            if !matches!(then, Then::Next | Then::More | Then::Moved) || !family.is_alive() {
                 break;
             }
         }
@@ -203,7 +211,7 @@ impl Reader<'_> {
             }
         }
         let pages = Pages::new(&self.api.client, root, call, Place::Start);
-        Ok(Some(pages.proving(Proof::Wanted)))
+        Ok(Some(pages.in_pieces()))
     }
 
     /// The ends of the one window that holds everything, where the API filters by one.
@@ -213,7 +221,7 @@ impl Reader<'_> {
         };
         let span = Span {
             from: self.api.start,
-            to: point::above(self.now, window.format.grain()),
+            to: point::above(self.now, window.grain()),
         };
         let (from, to) = window::ask(span, window);
         Some((window, from, to))
@@ -240,7 +248,7 @@ impl Reader<'_> {
         let root = family.root().clone();
         let settled = match &root.cursor {
             Some(CursorSpec::Window(window)) => {
-                point::floor(self.now - window.lag, window.format.grain())
+                point::floor(self.now - window.lag, window.grain())
             }
             _ if root.feed.is_some() => self.now,
             _ => return,
@@ -262,7 +270,7 @@ impl Reader<'_> {
         let by_the_clock = !matches!(complete, None | Some(Complete::Always));
         for member in family.alive() {
             if !flows && member.found_the_same() {
-                member.sheet.clear();
+                member.forget();
                 member.found = None;
                 if let (true, Some(whole)) = (by_the_clock, &mut member.cursor.whole) {
                     whole.at = self.now;
@@ -276,5 +284,14 @@ impl Reader<'_> {
         }
         self.gate.send(family, Cover::Yes).await?;
         Ok(())
+    }
+}
+
+/// Notes the newest row that a walk saw, from where on the next one looks.
+fn note_local(family: &mut Family, part: &Part, watch: &Watch<'_>) {
+    let at = family.walk.parts.entry(part.name.clone()).or_default();
+    at.copied = true;
+    if let Some(reached) = watch.reached {
+        (at.done, at.seen) = (Some(reached), watch.starting_at_edge());
     }
 }
