@@ -20,6 +20,12 @@ fn sources() -> Vec<Kind<dyn AnySource>> {
         source::<tributary_mysql::MySql>(),
         #[cfg(feature = "stripe")]
         source::<tributary_stripe::Stripe>(),
+        #[cfg(feature = "google_sheets")]
+        source::<tributary_google_sheets::GoogleSheets>(),
+        #[cfg(feature = "zendesk")]
+        source::<tributary_zendesk::Zendesk>(),
+        #[cfg(feature = "mailchimp")]
+        source::<tributary_mailchimp::Mailchimp>(),
         #[cfg(feature = "rest")]
         source::<tributary_rest_connector::Rest>(),
     ]
@@ -48,7 +54,14 @@ struct Kind<A: ?Sized> {
 }
 
 #[cfg_attr(
-    not(any(feature = "mysql", feature = "stripe", feature = "rest")),
+    not(any(
+        feature = "mysql",
+        feature = "stripe",
+        feature = "google_sheets",
+        feature = "zendesk",
+        feature = "mailchimp",
+        feature = "rest"
+    )),
     allow(dead_code)
 )]
 fn source<S: Source>() -> Kind<dyn AnySource> {

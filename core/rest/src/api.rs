@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use tributary_model::{
     Catalog, Error, ErrorKind, Output, ReadRequest, Report, Result, Secret, State, StreamName,
-    Until, Vault,
+    Until, Vault, now,
 };
 
 use crate::cursor::Cursor;
@@ -149,18 +149,26 @@ impl Api {
                 state: &state,
                 until: Until::Now,
             };
+            let begun = now();
             let reader = Reader::new(&self.inner, out).await?;
             let cursors = reader.read(&round).await?;
             if request.until == Until::Now {
                 return Ok(());
             }
             state.streams.extend(cursors);
+            out.complete(begun).await?;
             tokio::time::sleep(ROUND).await;
         }
     }
 }
 
 impl Inner {
+    /// The time that it is, milliseconds: for a replay that of the recording.
+    pub(crate) fn now(&self) -> Point {
+        let recorded = self.client.recorded().and_then(|recorded| recorded.at);
+        recorded.unwrap_or_else(|| tributary_model::now().timestamp_millis())
+    }
+
     /// What a sheet of a stream is told.
     pub(crate) fn layout(&self, spec: &StreamSpec) -> Layout {
         Layout {
@@ -172,7 +180,7 @@ impl Inner {
     }
 }
 
-fn client(
+pub(crate) fn client(
     manifest: &Manifest,
     config: &Map<String, Value>,
     scope: &Scope<'_>,

@@ -17,6 +17,7 @@ mod fields;
 mod http;
 mod json;
 mod manifest;
+mod native;
 mod path;
 mod point;
 mod problem;
@@ -31,6 +32,8 @@ mod yaml;
 
 pub use api::Api;
 pub use cursor::Cursor;
+pub use http::Hook;
 pub use manifest::Manifest;
+pub use native::{Http, Reply};
 pub use problem::{At, Problem, Problems};
 pub use replay::{Trial, Tried, trial};

@@ -21,6 +21,16 @@ pub(crate) struct Call {
     pub(crate) path: String,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) sent: Option<Sent>,
+    pub(crate) refusals: Refusals,
+}
+
+/// What becomes of an answer by which the API refuses a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusals {
+    /// An error, which is all that the one who asks learns.
+    Fail,
+    /// It is handed to the one who asks, like a page.
+    Told,
 }
 
 /// What is sent along.
@@ -70,6 +80,7 @@ impl Call {
             path: shown,
             headers: Vec::new(),
             sent: None,
+            refusals: Refusals::Fail,
         })
     }
 

@@ -129,6 +129,7 @@ mod tests {
         assert!(log.is_empty());
         let answer = Answer {
             status,
+            is_late: false,
             headers: &Map::new(),
             text: &body.to_string(),
             json: Some(body),

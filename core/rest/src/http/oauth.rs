@@ -23,6 +23,8 @@ use super::token::{Signer, Token};
 #[derive(Debug)]
 pub(crate) struct OAuth {
     url: Url,
+    /// Whom a signed statement is for: the vendor, also where another stands in for it.
+    audience: String,
     grant: Given,
     client: Option<(String, Secret)>,
     client_in: ClientIn,
@@ -86,6 +88,7 @@ impl OAuth {
         Ok(Self {
             name: name_of(&url, client.as_ref(), &grant),
             url: origin.resolve_login(&url)?,
+            audience: url,
             grant,
             client,
             client_in: spec.client_in,
@@ -258,7 +261,7 @@ impl OAuth {
                 let mut claims = claims.clone();
                 let aud = claims.iter().any(|(name, _)| name == "aud");
                 if !aud {
-                    claims.push(("aud".to_owned(), self.url.to_string()));
+                    claims.push(("aud".to_owned(), self.audience.clone()));
                 }
                 add("assertion", &signer.sign(&claims, now())?);
             }

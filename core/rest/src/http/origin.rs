@@ -14,6 +14,8 @@ pub(crate) struct Origin {
     /// What stands in for the vendor's host, where something does.
     stand_in: Option<Url>,
     hosts: Vec<String>,
+    /// Other addresses of the vendor's that are the API itself, too.
+    more: Vec<Url>,
 }
 
 /// An address that may be asked.
@@ -33,7 +35,14 @@ impl Origin {
             vendor,
             stand_in,
             hosts: hosts.to_vec(),
+            more: Vec::new(),
         })
+    }
+
+    /// Takes another address of the vendor's own, which gets the credential, too.
+    pub(crate) fn add(&mut self, base: &str) -> Result<()> {
+        self.more.push(parse(base, "an address of the API")?);
+        Ok(())
     }
 
     /// The address of a path below the base, or a whole address that is allowed.
@@ -67,6 +76,10 @@ impl Origin {
                 Ok(own(moved(&url, stand_in, self.vendor.path())))
             }
             None if same(&url, &self.vendor) => Ok(own(url)),
+            stand_in if self.more.iter().any(|more| same(&url, more)) => Ok(own(match stand_in {
+                Some(stand_in) => moved(&url, stand_in, ""),
+                None => url,
+            })),
             _ => self.foreign(url),
         }
     }
@@ -168,6 +181,24 @@ mod tests {
         assert_eq!(resolved(None, "http://api.example.com/v1/charges"), None);
         let file = "https://a.files.example.com/x.gz";
         assert_eq!(resolved(None, file), at(file, false));
+    }
+
+    #[test]
+    fn another_address_of_the_vendors_is_the_api_too() {
+        let file = "https://www.example.com/drive/v3/files/1";
+        for (api_url, at) in [
+            (None, file),
+            (
+                Some("http://127.0.0.1:8080"),
+                "http://127.0.0.1:8080/drive/v3/files/1",
+            ),
+        ] {
+            let mut origin = origin(api_url);
+            assert!(origin.resolve(file).is_err());
+            origin.add("https://www.example.com").unwrap();
+            let allowed = origin.resolve(file).unwrap();
+            assert_eq!((allowed.url.as_str(), allowed.is_own), (at, true));
+        }
     }
 
     #[test]

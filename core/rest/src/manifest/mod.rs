@@ -54,6 +54,8 @@ pub(crate) struct LimitSpec {
     pub(crate) matches: Option<(Method, String)>,
     /// Such as `20/s` or `9/min`.
     pub(crate) rate: Option<Template>,
+    /// How many may be made at once after a rest.
+    pub(crate) burst: Option<u32>,
     pub(crate) parallel: Option<u32>,
 }
 
@@ -166,7 +168,7 @@ fn read_streams(
 ) -> BTreeMap<String, Arc<StreamSpec>> {
     let mut streams = BTreeMap::new();
     for (key, value) in node.map_or(&[][..], |node| entries(node, log)) {
-        let whole = with_kinds(value.clone(), kinds, log, 0);
+        let whole = with_items(with_kinds(value.clone(), kinds, log, 0));
         let mut inner = Vec::new();
         let own = StreamSpec::read(&key.name, &whole, log, &mut inner);
         for spec in own.into_iter().chain(inner) {
@@ -254,6 +256,32 @@ fn each_with_kinds(node: Node, kinds: Option<&Node>, log: &mut Log) -> Node {
     }
 }
 
+/// Puts the name of the list that the records are in where a parameter says `{items}`: so that a kind
+/// can name it for all its streams.
+fn with_items(mut node: Node) -> Node {
+    let records = node.get("records").and_then(Node::text).unwrap_or_default();
+    let list = records.split("[]").next().unwrap_or_default().to_owned();
+    let Yaml::Map(entries) = &mut node.value else {
+        return node;
+    };
+    let params = entries.iter_mut().find(|(key, _)| key.name == "params");
+    if let Some((
+        _,
+        Node {
+            value: Yaml::Map(params),
+            ..
+        },
+    )) = params
+    {
+        for (_, param) in params {
+            if let Yaml::Text(text) = &mut param.value {
+                *text = text.replace("{items}", &list);
+            }
+        }
+    }
+    node
+}
+
 impl LimitSpec {
     fn read(node: &Node, log: &mut Log) -> Option<Self> {
         let mut fields = Fields::open(node, "a limit", log)?;
@@ -261,11 +289,13 @@ impl LimitSpec {
             .take("match")
             .and_then(|node| request_match(node, log));
         let rate = fields.take("rate").and_then(|node| template(node, log));
+        let burst = fields.take("burst").and_then(|node| count(node, log));
         let parallel = fields.take("parallel").and_then(|node| count(node, log));
         fields.close(log);
         Some(Self {
             matches,
             rate,
+            burst,
             parallel,
         })
     }

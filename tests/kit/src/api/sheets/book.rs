@@ -38,6 +38,8 @@ pub enum Format {
     Time,
     /// As a day and a time.
     DateTime,
+    /// As hours, also beyond a day.
+    Duration,
 }
 
 /// A cell.

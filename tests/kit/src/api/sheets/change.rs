@@ -27,6 +27,14 @@ impl Sheets {
         id
     }
 
+    /// The spreadsheet, where there is one.
+    ///
+    /// # Panics
+    /// Panics where there is none.
+    pub fn only_book(&mut self) -> &mut Book {
+        self.books.first_mut().expect("a spreadsheet")
+    }
+
     /// A spreadsheet, to be changed without anybody's notice.
     ///
     /// # Panics

@@ -1,4 +1,5 @@
-//! What the table of a sheet must hold: a row for each row below the header, known by its number.
+//! What the table of a sheet must hold: a row for each row below the header, known by its number. The
+//! header is the first row that holds anything; of frozen rows, the one that holds the most.
 
 use serde_json::{Value, json};
 use tributary_model::Row;
@@ -23,9 +24,10 @@ impl Sheets {
             .find(|other| other.id == book)
             .expect("a spreadsheet");
         let sheet = book.sheet(title).expect("a sheet");
-        let names = names(sheet);
+        let top = header_row(sheet);
+        let names = names(sheet, top);
         let mut truth = Truth::keyed(&["_row"]);
-        for row in 1..sheet.used_rows() {
+        for row in top + 1..sheet.used_rows() {
             let mut cells = Row::new();
             for (column, name) in &names {
                 let cell = sheet.cells.get(&(row, *column));
@@ -44,19 +46,27 @@ impl Sheets {
     }
 }
 
+fn header_row(sheet: &Sheet) -> usize {
+    let filled = |row: &usize| sheet.cells.range((*row, 0)..(row + 1, 0)).count();
+    let frozen = (0..sheet.frozen).filter(|row| filled(row) > 0);
+    let most = frozen.rev().max_by_key(filled);
+    most.or_else(|| sheet.cells.keys().next().map(|(row, _)| *row))
+        .unwrap_or(0)
+}
+
 /// The columns that have a name, or values: a column without either is none.
-fn names(sheet: &Sheet) -> Vec<(usize, String)> {
+fn names(sheet: &Sheet, top: usize) -> Vec<(usize, String)> {
     let mut names: Vec<(usize, String)> = Vec::new();
     for column in 0..sheet.columns {
         let header = sheet
             .cells
-            .get(&(0, column))
+            .get(&(top, column))
             .map(header)
             .unwrap_or_default();
         let used = sheet
             .cells
             .keys()
-            .any(|(row, at)| *at == column && *row > 0);
+            .any(|(row, at)| *at == column && *row > top);
         let base = match header.as_str() {
             "" if used => format!("column_{}", letters(column)),
             "" => continue,
@@ -77,6 +87,9 @@ fn names(sheet: &Sheet) -> Vec<(usize, String)> {
 
 fn header(cell: &Cell) -> String {
     let text = match &cell.content {
+        Content::Number(_) if cell.format == Format::Date => {
+            typed(cell).as_str().unwrap_or_default().to_owned()
+        }
         Content::Number(number) => values::number_value(*number).to_string(),
         Content::Text(text) => text.clone(),
         Content::Bool(truth) => truth.to_string(),
@@ -89,11 +102,20 @@ fn header(cell: &Cell) -> String {
 fn typed(cell: &Cell) -> Value {
     match &cell.content {
         Content::Number(number) => match cell.format {
-            Format::Date => json!(clock::format(values::unix(*number), "%Y-%m-%d")),
-            Format::DateTime => json!(clock::format(values::unix(*number), "%Y-%m-%d %H:%M:%S")),
-            Format::Time => json!(clock::format(values::unix(*number), "%H:%M:%S")),
+            Format::Date if number.fract() == 0.0 => {
+                json!(clock::format(values::unix(*number), "%Y-%m-%d"))
+            }
+            Format::Date | Format::DateTime => {
+                json!(clock::format(values::unix(*number), "%Y-%m-%d %H:%M:%S"))
+            }
+            Format::Time if (0.0..1.0).contains(number) => {
+                json!(clock::format(values::unix(*number), "%H:%M:%S"))
+            }
+            Format::Time | Format::Duration => json!(values::hours(*number)),
             Format::Plain | Format::Currency | Format::Percent => values::number_value(*number),
         },
+        // An empty text and an empty cell look alike.
+        Content::Text(text) if text.is_empty() => Value::Null,
         Content::Text(text) => json!(text),
         Content::Bool(truth) => json!(truth),
         Content::Error(_) => Value::Null,

@@ -76,7 +76,10 @@ pub(super) fn number_value(number: f64) -> Value {
 }
 
 fn is_time(format: Format) -> bool {
-    matches!(format, Format::Date | Format::Time | Format::DateTime)
+    matches!(
+        format,
+        Format::Date | Format::Time | Format::DateTime | Format::Duration
+    )
 }
 
 /// A cell as people in the United States see it.
@@ -94,6 +97,7 @@ fn formatted(cell: &Cell) -> String {
         Format::Date => clock::format(unix(number), "%-m/%-d/%Y"),
         Format::Time => clock::format(unix(number), "%-I:%M:%S %p"),
         Format::DateTime => clock::format(unix(number), "%-m/%-d/%Y %-H:%M:%S"),
+        Format::Duration => hours(number),
     }
 }
 
@@ -101,6 +105,15 @@ fn formatted(cell: &Cell) -> String {
 #[allow(clippy::cast_possible_truncation)] // whole seconds are meant
 pub(super) fn unix(serial: f64) -> i64 {
     ((serial - 25_569.0) * 86_400.0).round() as i64
+}
+
+/// A part of days as hours, also beyond a day.
+#[allow(clippy::cast_possible_truncation)] // whole seconds are meant
+pub(super) fn hours(days: f64) -> String {
+    let seconds = (days * 86_400.0).round() as i64;
+    let (sign, seconds) = (if seconds < 0 { "-" } else { "" }, seconds.abs());
+    let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
+    format!("{sign}{hours:02}:{minutes:02}:{:02}", seconds % 60)
 }
 
 /// A range as `spreadsheets.get` answers it with its grid.
@@ -158,6 +171,7 @@ fn grid_cell(cell: &Cell) -> Value {
         Format::Date => ("DATE", "m/d/yyyy"),
         Format::Time => ("TIME", "h:mm:ss am/pm"),
         Format::DateTime => ("DATE_TIME", "m/d/yyyy h:mm:ss"),
+        Format::Duration => ("TIME", "[h]:mm:ss"),
     };
     let format = json!({"numberFormat": {"type": kind, "pattern": pattern}});
     shown["userEnteredFormat"] = format.clone();

@@ -1,0 +1,93 @@
+//! The connector, held to the simulator's truth.
+
+use serde_json::json;
+use tempfile::TempDir;
+use tributary_google_sheets::GoogleSheets;
+use tributary_model::{AnySource, Source};
+use tributary_testkit::api::conformance::{Api, Reading};
+use tributary_testkit::api::sheets::Sheets;
+use tributary_testkit::api::simulator::Simulator;
+
+fn simulated(rows: usize) -> Simulator<Sheets> {
+    let mut model = Sheets::new(7);
+    model.populate_all(rows, tributary_model::now().timestamp());
+    Simulator::start(model)
+}
+
+async fn source(simulator: &Simulator<Sheets>, folder: &TempDir) -> GoogleSheets {
+    let url = simulator.url();
+    let (mut settings, files) = simulator.with(|model, _| (model.settings(&url), model.files()));
+    for (name, content) in files {
+        let path = folder.path().join(name);
+        std::fs::write(&path, content).expect("a file can be written");
+        settings["credentials_file"] = json!(path);
+    }
+    let config = serde_json::from_value(settings).expect("these are settings");
+    GoogleSheets::connect(config)
+        .await
+        .expect("it can be configured")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reading_is_complete() {
+    let (simulator, folder) = (simulated(30), tempfile::tempdir().expect("a folder"));
+    let source = source(&simulator, &folder).await;
+    Reading::new(&simulator, &source as &dyn AnySource)
+        .await
+        .is_complete()
+        .await;
+}
+
+/// Google gives up on more than some thousand cells here: windows get smaller, and there are many.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_grid_is_read_in_windows_and_survives_being_cut() {
+    let (simulator, folder) = (simulated(2_000), tempfile::tempdir().expect("a folder"));
+    let source = source(&simulator, &folder).await;
+    simulator.with(|model, _| model.slow_above = Some(4_000));
+    let reading = Reading::new(&simulator, &source as &dyn AnySource).await;
+    reading.only(&["Orders"]).survives_cuts(8).await;
+    let windows = simulator
+        .recorder()
+        .of("/v4/spreadsheets/*/values:batchGet");
+    assert!(windows.len() > 9 * 5, "{} windows", windows.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reading_survives_being_cut() {
+    let (simulator, folder) = (simulated(20), tempfile::tempdir().expect("a folder"));
+    let source = source(&simulator, &folder).await;
+    Reading::new(&simulator, &source as &dyn AnySource)
+        .await
+        .survives_cuts(1000)
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reading_survives_drift() {
+    let (simulator, folder) = (simulated(20), tempfile::tempdir().expect("a folder"));
+    let source = source(&simulator, &folder).await;
+    Reading::new(&simulator, &source as &dyn AnySource)
+        .await
+        .survives_drift()
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reading_survives_storms() {
+    let (simulator, folder) = (simulated(10), tempfile::tempdir().expect("a folder"));
+    let source = source(&simulator, &folder).await;
+    Reading::new(&simulator, &source as &dyn AnySource)
+        .await
+        .survives_storms()
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reading_survives_tokens_that_expire() {
+    let (simulator, folder) = (simulated(10), tempfile::tempdir().expect("a folder"));
+    let source = source(&simulator, &folder).await;
+    Reading::new(&simulator, &source as &dyn AnySource)
+        .await
+        .survives_expiry()
+        .await;
+}
