@@ -18,6 +18,7 @@ use aws_sdk_s3::config::{
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 
+use super::clock::Clock;
 use super::settings::{Addressing, Keys, Role, Settings};
 
 const CONNECT: Duration = Duration::from_secs(10);
@@ -25,9 +26,11 @@ const CONNECT: Duration = Duration::from_secs(10);
 const ANY_REGION: &str = "us-east-1";
 
 /// A client for the bucket.
-pub(super) async fn make(settings: &Settings) -> Client {
-    let shared = shared(settings).await;
+pub(super) async fn make(settings: &Settings, clock: &Clock) -> Client {
+    let (shared, time) = (shared(settings).await, clock.time());
     let mut builder = Builder::from(&shared)
+        .time_source(time)
+        .retry_partition(time.limits())
         .force_path_style(settings.addressing == Addressing::Path)
         .retry_config(retries(settings));
     if let Some(endpoint) = &settings.endpoint {

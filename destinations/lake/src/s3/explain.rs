@@ -1,6 +1,5 @@
 //! A failure as an error of ours: who must act, and what helps.
 
-use chrono::DateTime;
 use tributary_model::{Error, ErrorKind};
 
 use super::failure::{Failure, Nature};
@@ -190,17 +189,12 @@ fn wrong_region(failure: &Failure, bucket: &str) -> (ErrorKind, String, String) 
 
 /// How far the clocks are apart, where the reply tells.
 fn skew(failure: &Failure) -> String {
-    let theirs = failure
-        .date
-        .as_deref()
-        .and_then(|date| DateTime::parse_from_rfc2822(date).ok());
-    let Some(theirs) = theirs else {
+    let Some(ahead) = failure.ahead() else {
         return "this machine's clock and the store's differ too much".to_owned();
     };
-    let minutes = (tributary_model::now() - theirs.to_utc()).num_minutes();
-    match minutes {
-        1.. => format!("this machine's clock is {minutes} minutes ahead of the store's"),
-        ..=-1 => format!(
+    match -ahead.num_minutes() {
+        minutes @ 1.. => format!("this machine's clock is {minutes} minutes ahead of the store's"),
+        minutes @ ..=-1 => format!(
             "this machine's clock is {} minutes behind the store's",
             -minutes
         ),

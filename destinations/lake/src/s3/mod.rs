@@ -13,6 +13,7 @@
 
 mod check;
 mod client;
+mod clock;
 mod download;
 mod explain;
 mod failure;
@@ -36,12 +37,13 @@ use tributary_model::{Error, Result};
 
 use crate::store::{Completion, Entry, Object, Part, Pending, PutOutcome, Started, Store, Upload};
 pub(crate) use client::shared;
+use clock::{Clock, Mended};
 use explain::Action;
 use failure::{Failure, Nature};
 pub(crate) use settings::Settings;
 
-/// The size of a part: with S3's limit of 10,000 parts, files of up to 156 GiB.
-const PART: usize = 16 << 20;
+/// The size of a part: with S3's limit of 10,000 parts, files of up to 78 GiB.
+const PART: usize = 8 << 20;
 
 /// A bucket, or what is below a prefix of one.
 pub(crate) struct S3Store {
@@ -50,6 +52,7 @@ pub(crate) struct S3Store {
     client: RwLock<Option<Client>>,
     /// Whether this process has seen that conditional puts are conditional.
     proved: AtomicBool,
+    clock: Clock,
 }
 
 impl fmt::Debug for S3Store {
@@ -65,6 +68,7 @@ impl S3Store {
             settings,
             client: RwLock::new(None),
             proved: AtomicBool::new(false),
+            clock: Clock::default(),
         }
     }
 
@@ -79,7 +83,9 @@ impl S3Store {
         let mut slot = self.client.write().await;
         match &*slot {
             Some(client) => client.clone(),
-            None => slot.insert(client::make(&self.settings).await).clone(),
+            None => slot
+                .insert(client::make(&self.settings, &self.clock).await)
+                .clone(),
         }
     }
 
@@ -88,7 +94,21 @@ impl S3Store {
         *self.client.write().await = None;
     }
 
-    /// Runs a request; once more with new credentials where they have expired in the middle.
+    /// Whether a request that was refused without being looked at may be taken now: with new
+    /// credentials where they have expired, by the store's clock where ours is wrong.
+    async fn mend(&self, failure: &Failure) -> Mended {
+        let mended = match failure.nature() {
+            Nature::Expired => Mended::Yes,
+            Nature::Skewed => self.clock.follow(failure),
+            _ => Mended::No,
+        };
+        if mended == Mended::Yes {
+            self.renew().await;
+        }
+        mended
+    }
+
+    /// Runs a request; once more where what was in its way could be mended.
     async fn request<T, F, Fut>(&self, run: F) -> Result<T, Failure>
     where
         F: Fn(Client) -> Fut + Send + Sync,
@@ -96,10 +116,10 @@ impl S3Store {
         T: Send,
     {
         match run(self.client().await).await {
-            Err(failure) if failure.nature() == Nature::Expired => {
-                self.renew().await;
-                run(self.client().await).await
-            }
+            Err(failure) => match self.mend(&failure).await {
+                Mended::Yes => run(self.client().await).await,
+                Mended::No => Err(failure),
+            },
             outcome => outcome,
         }
     }

@@ -6,7 +6,7 @@
 //! * 200: it is ours. 412: an object is there. It may be ours where an earlier attempt of the
 //!   *caller* ended `Unknown`; the caller compares.
 //! * 409: another conditional request for the key is under way, ours was not carried out; 503:
-//!   not carried out; expired credentials: not even looked at. These are sent again. Should a
+//!   not carried out; expired credentials, a wrong clock: not even looked at. These are sent again. Should a
 //!   store lie and have carried it out after all, the next attempt gets 412, and the caller, who
 //!   compares, finds its own bytes.
 //! * Anything else (no reply, half a reply, 500): nobody knows, `Unknown`.
@@ -24,6 +24,7 @@ use chrono::{DateTime, Utc};
 use tokio::time::{Instant, sleep};
 use tributary_model::Result;
 
+use super::clock::Mended;
 use super::explain::Action;
 use super::failure::{Failure, Nature, Reached};
 use super::{S3Store, settings::Settings};
@@ -66,7 +67,7 @@ pub(super) async fn put_if_absent(store: &S3Store, key: &str, bytes: Bytes) -> R
     let budget = store.settings.budget;
     let began = Instant::now();
     let mut wait = budget.first_wait;
-    let mut renewed = Renewed::No;
+    let mut mended = Mended::No;
     for attempt in 1.. {
         let failure = match once(store, key, &bytes).await {
             Ok(()) => return Ok(PutOutcome::Created),
@@ -74,9 +75,11 @@ pub(super) async fn put_if_absent(store: &S3Store, key: &str, bytes: Bytes) -> R
         };
         let again = match failure.nature() {
             Nature::Precondition => return Ok(PutOutcome::Exists),
-            Nature::Expired if renewed == Renewed::No => {
-                store.renew().await;
-                renewed = Renewed::Yes;
+            Nature::Expired | Nature::Skewed if mended == Mended::No => {
+                mended = store.mend(&failure).await;
+                if mended == Mended::No {
+                    return ended(store, key, &failure);
+                }
                 Duration::ZERO
             }
             Nature::Conflict | Nature::Throttled => wait,
@@ -89,13 +92,6 @@ pub(super) async fn put_if_absent(store: &S3Store, key: &str, bytes: Bytes) -> R
         wait = (wait * 2).min(budget.longest_wait);
     }
     unreachable!("attempts are counted without end");
-}
-
-/// Whether the credentials have been asked for again.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Renewed {
-    Yes,
-    No,
 }
 
 async fn once(store: &S3Store, key: &str, bytes: &Bytes) -> Result<(), Failure> {

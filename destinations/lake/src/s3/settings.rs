@@ -63,7 +63,7 @@ impl Default for Budget {
             attempts: 10,
             first_wait: Duration::from_millis(200),
             longest_wait: Duration::from_secs(20),
-            // A part of 16 MiB at 1 Mbit/s.
+            // A part of 8 MiB at half a Mbit/s.
             attempt: Duration::from_secs(150),
             total: Duration::from_secs(300),
         }
