@@ -11,8 +11,8 @@ use tributary_model::failpoint::reach;
 use tributary_model::{ConnectionName, Error, ErrorKind, Result};
 
 use crate::iceberg::Iceberg;
-use crate::log::Entry;
-use crate::store::{Completion, Store};
+use crate::log::{Entry, Snapshot};
+use crate::store::{Completion, Pending, Store};
 use crate::system;
 use crate::views;
 
@@ -22,13 +22,45 @@ const REQUESTS: usize = 16;
 /// Files that an entry names and that neither exist nor can be completed.
 pub(crate) type Gone = Vec<String>;
 
-/// Does what `entry` asks for.
+/// Does what `entry` asks for; `after` is the connection as of that entry or a later one.
 pub(crate) async fn apply(
     store: &Arc<dyn Store>,
     iceberg: Option<&Iceberg>,
     of: &ConnectionName,
     entry: &Entry,
+    after: &Snapshot,
 ) -> Result<Gone> {
+    let gone = complete(store, entry).await?;
+    // Without all of its files a snapshot must not be made; who waits for them will say so.
+    if iceberg.is_none() || gone.is_empty() {
+        spread(store, iceberg, of, entry, after).await?;
+    }
+    Ok(gone)
+}
+
+/// Does what all of the snapshot's entries ask for and nobody has done.
+pub(crate) async fn apply_all(
+    store: &Arc<dyn Store>,
+    iceberg: Option<&Iceberg>,
+    of: &ConnectionName,
+    snapshot: &Snapshot,
+) -> Result<Gone> {
+    // All files first: a table that the catalog has lost is made from all of them.
+    let mut gone = Gone::new();
+    for entry in &snapshot.unapplied {
+        gone.extend(complete(store, entry).await?);
+    }
+    for entry in &snapshot.unapplied {
+        let lacks = |pending: &Pending| gone.contains(&pending.upload.key);
+        if iceberg.is_none() || !entry.uploads().iter().any(lacks) {
+            spread(store, iceberg, of, entry, snapshot).await?;
+        }
+    }
+    Ok(gone)
+}
+
+/// Makes the entry's files appear.
+async fn complete(store: &Arc<dyn Store>, entry: &Entry) -> Result<Gone> {
     let gone: Gone = stream::iter(entry.uploads().to_vec())
         .map(|pending| async move {
             let completed = store.complete(&pending).await?;
@@ -39,11 +71,20 @@ pub(crate) async fn apply(
         .try_collect()
         .await?;
     reach("lake.after_complete")?;
+    Ok(gone)
+}
+
+/// Does what is left to do once they are there.
+async fn spread(
+    store: &Arc<dyn Store>,
+    iceberg: Option<&Iceberg>,
+    of: &ConnectionName,
+    entry: &Entry,
+    after: &Snapshot,
+) -> Result<()> {
     match iceberg {
-        // Without all of its files a snapshot must not be made; who waits for them will say so.
-        Some(_) if !gone.is_empty() => return Ok(gone),
         // Files that go stay, as older snapshots name them.
-        Some(iceberg) => iceberg.apply(of, entry).await?,
+        Some(iceberg) => iceberg.apply(of, entry, after).await?,
         None => {
             let removed = entry
                 .tables()
@@ -61,8 +102,7 @@ pub(crate) async fn apply(
             }
         }
     }
-    system::write(store.as_ref(), of, entry).await?;
-    Ok(gone)
+    system::write(store.as_ref(), of, entry).await
 }
 
 /// The error of a commit whose files can't be brought back.

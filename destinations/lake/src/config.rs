@@ -95,6 +95,9 @@ pub(crate) enum MergeBy {
     /// Changes are added as they come, and a view tells what the rows are: for tables so large that
     /// changes all over them cost too much. Of Parquet only.
     ChangeLog,
+    /// Files stay as they are, and files beside them name the rows that are no more, by their
+    /// places. Of Iceberg only.
+    PositionDeletes,
 }
 
 /// Who encrypts objects where they are stored.
@@ -212,9 +215,6 @@ impl Config {
 
     /// How `table` is changed where it holds current rows.
     pub(crate) fn merge_by(&self, table: &TableName) -> MergeBy {
-        if self.format == Format::Iceberg {
-            return MergeBy::CopyOnWrite;
-        }
         self.own(table)
             .and_then(|settings| settings.merge)
             .unwrap_or(self.merge)
@@ -227,6 +227,33 @@ impl Config {
     /// How long snapshots of Iceberg are kept.
     pub(crate) fn keep_snapshots(&self) -> Duration {
         Duration::from_hours(24 * u64::from(self.keep_snapshots_days.unwrap_or(5)))
+    }
+
+    /// Ways to change tables that the format does not have.
+    fn merge_faults(&self) -> Vec<Fault> {
+        let unfit = |merge: MergeBy| match (self.format, merge) {
+            (Format::Iceberg, MergeBy::ChangeLog) => Some((
+                "`merge: change_log` is about files of Parquet",
+                "Write `merge: position_deletes`, which does for Iceberg what a change log does \
+                 for Parquet, or `format: parquet`.",
+            )),
+            (Format::Parquet, MergeBy::PositionDeletes) => Some((
+                "`merge: position_deletes` is about tables of Iceberg",
+                "Write `merge: change_log`, which does for Parquet what position deletes do for \
+                 Iceberg, or `format: iceberg`.",
+            )),
+            (Format::Parquet, MergeBy::CopyOnWrite | MergeBy::ChangeLog)
+            | (Format::Iceberg, MergeBy::CopyOnWrite | MergeBy::PositionDeletes) => None,
+        };
+        let fault = |(message, fix): (&str, &str), at: &'static [&'static str]| {
+            Fault::mistake(at, Error::new(ErrorKind::Config, message).fix(fix))
+        };
+        let of_lake = unfit(self.merge).map(|why| fault(why, &["merge"]));
+        let of_tables = self.tables.values().filter_map(|table| table.merge);
+        let of_tables = of_tables
+            .filter_map(unfit)
+            .map(|why| fault(why, &["tables"]));
+        of_lake.into_iter().chain(of_tables).collect()
     }
 
     /// What can't be meant.
@@ -252,18 +279,7 @@ impl Config {
                 .fix("Leave it out, or write `format: iceberg`.");
             faults.push(Fault::mistake(&["catalog"], error));
         }
-        let logs = self
-            .tables
-            .values()
-            .any(|table| table.merge == Some(MergeBy::ChangeLog));
-        if self.format == Format::Iceberg && (logs || self.merge == MergeBy::ChangeLog) {
-            let error = Error::new(
-                ErrorKind::Config,
-                "`merge: change_log` is about files of Parquet",
-            )
-            .fix("Leave it out, or write `format: parquet`.");
-            faults.push(Fault::mistake(&[], error));
-        }
+        faults.extend(self.merge_faults());
         if self.access_key_id.is_some() != self.secret_access_key.is_some() {
             let error = Error::new(
                 ErrorKind::Config,

@@ -2,7 +2,7 @@
 //!
 //! Only files that hold a key of the changes are written anew, without these rows; the changes' own
 //! rows go into new files. Which files these are is told by the bounds of their keys first, and then
-//! by the key columns alone.
+//! by the key columns alone. Tables of Iceberg may be changed in another way: [`crate::positions`].
 //!
 //! Invariant: after a fold the table's files hold each key at most once, if they did before.
 
@@ -11,17 +11,19 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch};
-use arrow_schema::{Field, Schema};
+use arrow_schema::Field;
 use arrow_select::filter::filter_record_batch;
 use arrow_select::zip::zip;
+use roaring::RoaringBitmap;
 use tributary_model::Result;
 use tributary_sql::{DELETED, SYNCED_AT};
 
-use crate::config::Format;
+use crate::config::{Format, MergeBy};
 use crate::error::arrow;
 use crate::keys::Keys;
 use crate::layout::{conform, constant};
-use crate::read::{Rows, Source, Wanted};
+use crate::positions::without;
+use crate::read::{Places, Rows, Source, Wanted};
 use crate::roller::Roller;
 use crate::sorter::Sorter;
 use crate::stage::{Fate, Stage};
@@ -37,11 +39,20 @@ const TOO_MANY_SMALL: usize = 16;
 
 /// A file of the table as this load sees it.
 #[derive(Clone, Debug)]
-struct Held {
-    file: DataFile,
-    source: Source,
+pub(crate) struct Held {
+    pub(crate) file: DataFile,
+    pub(crate) source: Source,
     /// Of files of this load, which have yet to be completed.
-    upload: Option<Upload>,
+    pub(crate) upload: Option<Upload>,
+}
+
+/// Places of rows in a file that changes are about.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Hits {
+    /// They go; a change may take their place.
+    pub(crate) gone: RoaringBitmap,
+    /// They stay, and count as deleted.
+    pub(crate) marked: RoaringBitmap,
 }
 
 impl Target {
@@ -53,9 +64,15 @@ impl Target {
         self.end_direct()?;
         self.gather()?;
         let touched = self.touched(&mut stage)?;
+        let touched = match self.definition.merge {
+            MergeBy::PositionDeletes => self.spare(touched)?,
+            MergeBy::CopyOnWrite | MergeBy::ChangeLog => {
+                touched.into_iter().map(|(held, _)| held).collect()
+            }
+        };
         self.rewrite(touched, |rows| {
             let keys = stage.keys().of(rows)?;
-            Ok(stage.judge(&keys))
+            stage.judge_rows(&keys, rows)
         })?;
         self.insert(&mut stage)
     }
@@ -95,7 +112,7 @@ impl Target {
     }
 
     /// The files that the table is made of now.
-    fn held(&self) -> Vec<Held> {
+    pub(crate) fn held(&self) -> Vec<Held> {
         let base = self.base.iter().flat_map(|table| table.files.values());
         let base = base
             .filter(|file| !self.removed.contains(&file.key))
@@ -114,13 +131,14 @@ impl Target {
         base.chain(own).collect()
     }
 
-    /// The files that have to be written anew.
-    fn touched(&self, stage: &mut Stage) -> Result<Vec<Held>> {
+    /// The files that have to be written anew, and which of their rows are why.
+    fn touched(&self, stage: &mut Stage) -> Result<Vec<(Held, Hits)>> {
         let mut touched = Vec::new();
         let mut small: BTreeMap<String, Vec<Held>> = BTreeMap::new();
         for held in self.held() {
-            if self.holds_any(&held, stage)? {
-                touched.push(held);
+            let hits = self.hits(&held, stage)?;
+            if !hits.is_none() {
+                touched.push((held, hits));
             } else if held.file.bytes < SMALL {
                 small
                     .entry(held.file.partition.clone())
@@ -131,43 +149,44 @@ impl Target {
         let too_many = small
             .into_values()
             .filter(|files| files.len() >= TOO_MANY_SMALL);
-        touched.extend(too_many.flatten());
+        touched.extend(too_many.flatten().map(|held| (held, Hits::default())));
         Ok(touched)
     }
 
-    /// Whether a file holds a key of the changes.
-    fn holds_any(&self, held: &Held, stage: &mut Stage) -> Result<bool> {
-        let apart = match (&held.file.bounds, stage.reach().bounds()) {
-            (Some(file), Some(changes)) => !file.may_meet(changes),
-            _ => false,
-        };
-        if apart {
-            return Ok(false);
+    /// The rows of a file that changes are about.
+    fn hits(&self, held: &Held, stage: &mut Stage) -> Result<Hits> {
+        let mut hits = Hits::default();
+        let mut wanted = self.plan.key.clone();
+        if let Some(cleared) = stage.cleared() {
+            let others = cleared.names().iter();
+            wanted.extend(others.filter(|name| !self.plan.key.contains(name)).cloned());
+            // Marks tell which rows are deleted already.
+            wanted.push(DELETED.to_owned());
+        } else if is_apart(&held.file, stage) {
+            return Ok(hits);
         }
-        let fields: Vec<Arc<Field>> = self
-            .schema
-            .fields()
-            .iter()
-            .filter(|field| {
-                self.plan
-                    .key
-                    .iter()
-                    .any(|key| key.eq_ignore_ascii_case(field.name()))
-            })
-            .cloned()
-            .collect();
-        let schema = Arc::new(Schema::new(fields));
+        let schema = self.part_of_schema(&wanted);
         let keys = Keys::new(&schema, &self.plan.key)?;
-        let mut any = false;
-        for rows in self.rows(held, Wanted::Named(&self.plan.key))? {
+        let gone = self.gone_rows(held)?;
+        let mut next: u32 = 0;
+        for rows in self.read(held, Wanted::Named(&wanted), Places::All)? {
             let rows = rows?;
+            let places = (next..).take(rows.num_rows());
+            next += u32::try_from(rows.num_rows()).unwrap_or(u32::MAX);
+            // A row that is no more has no say in what becomes of its key.
+            let places: Vec<u32> = places.filter(|place| !gone.contains(*place)).collect();
+            let rows = without(rows, next, &gone)?;
             let rows = conform(&rows, &schema, |field| self.default(field, rows.num_rows()))?;
-            any |= stage
-                .judge(&keys.of(&rows)?)
-                .iter()
-                .any(|fate| *fate != Fate::Stays);
+            let fates = stage.judge_rows(&keys.of(&rows)?, &rows)?;
+            for (place, fate) in places.into_iter().zip(fates) {
+                match fate {
+                    Fate::Stays => false,
+                    Fate::Goes => hits.gone.insert(place),
+                    Fate::Marked => hits.marked.insert(place),
+                };
+            }
         }
-        Ok(any)
+        Ok(hits)
     }
 
     /// Writes files anew, each row by its fate.
@@ -203,7 +222,7 @@ impl Target {
         roller: &mut Roller,
         fate: &mut impl FnMut(&RecordBatch) -> Result<Vec<Fate>>,
     ) -> Result<()> {
-        for rows in self.rows(held, Wanted::All)? {
+        for rows in self.live_rows(held)? {
             let rows = rows?;
             let default = |field: &Field| self.default(field, rows.num_rows());
             let rows = conform(&rows, &self.schema, default)?;
@@ -217,7 +236,8 @@ impl Target {
     fn discard(&mut self, held: &Held) {
         match &held.upload {
             None => {
-                self.removed.insert(held.file.key.clone());
+                self.removed.extend(held.file.keys().cloned());
+                self.gone.remove(&held.file.key);
             }
             Some(upload) => {
                 give_up(&self.site, upload);
@@ -251,7 +271,7 @@ impl Target {
     }
 
     /// The rows that stay, those that are marked changed.
-    fn obey(&self, rows: RecordBatch, fates: &[Fate]) -> Result<RecordBatch> {
+    pub(crate) fn obey(&self, rows: RecordBatch, fates: &[Fate]) -> Result<RecordBatch> {
         let is = |wanted: Fate| -> BooleanArray {
             fates.iter().map(|fate| Some(*fate == wanted)).collect()
         };
@@ -269,17 +289,33 @@ impl Target {
         Ok(rows)
     }
 
-    fn rows(&self, held: &Held, wanted: Wanted<'_>) -> Result<Rows> {
-        Rows::open(&self.site, held.source.clone(), held.file.bytes, wanted)
+    /// All rows of a file, or those of some places, whether they are still the table's or not.
+    pub(crate) fn read(&self, held: &Held, wanted: Wanted<'_>, places: Places) -> Result<Rows> {
+        let (source, size) = (held.source.clone(), held.file.bytes);
+        Rows::open_at(&self.site, source, size, wanted, places)
     }
 
     /// What a column holds in a file that was written before there was such a column: a file has
     /// all columns that its table had then.
-    fn default(&self, field: &Field, rows: usize) -> Result<Option<ArrayRef>> {
+    pub(crate) fn default(&self, field: &Field, rows: usize) -> Result<Option<ArrayRef>> {
         let mut columns = self.definition.columns().iter();
         let column = columns.find(|column| column.name == *field.name());
         let default = column.and_then(|column| column.default.as_deref());
         default.map(|text| constant(text, field, rows)).transpose()
+    }
+}
+
+/// Whether no key of the changes can be in a file.
+fn is_apart(file: &DataFile, stage: &Stage) -> bool {
+    match (&file.bounds, stage.reach().bounds()) {
+        (Some(file), Some(changes)) => !file.may_meet(changes),
+        _ => false,
+    }
+}
+
+impl Hits {
+    fn is_none(&self) -> bool {
+        self.gone.is_empty() && self.marked.is_empty()
     }
 }
 

@@ -95,6 +95,14 @@ pub(crate) fn data_file(folder: &str, partition: &str, sequence: u64) -> String 
     )
 }
 
+/// A new file of deletes, beside the data that it is about.
+pub(crate) fn delete_file(folder: &str, partition: &str, sequence: u64) -> String {
+    format!(
+        "{folder}{partition}{sequence:020}-{}-deletes.parquet",
+        Uuid::new_v4().simple()
+    )
+}
+
 /// One level of a key. Programs that read lakes skip names that begin with `_` or `.`.
 pub(crate) fn segment(name: &str) -> String {
     let encoded = encode(name);

@@ -11,7 +11,7 @@ use crate::destination::Lake;
 use crate::error::blocking;
 use crate::log::Snapshot;
 use crate::sql::{self, Paths};
-use crate::table::Table;
+use crate::table::{DataFile, Table};
 
 /// How often a question is asked again whose files a writer replaced meanwhile. // G6
 const TRIES: usize = 4;
@@ -83,7 +83,7 @@ async fn view(
     let mut paths = Paths::new();
     // What the question does not speak of is not fetched; where in doubt it is.
     if mentions(sql, &table.definition.table.table) {
-        for key in table.files.keys() {
+        for key in table.files.values().flat_map(DataFile::keys) {
             let path = lake.store.as_file(key, scratch).await?;
             let path = path.ok_or_else(|| {
                 Error::new(

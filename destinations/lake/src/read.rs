@@ -12,12 +12,13 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, stream};
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::ArrowReaderOptions;
+use parquet::arrow::arrow_reader::{ArrowReaderOptions, RowSelection};
 use parquet::arrow::async_reader::{
     AsyncFileReader, ParquetRecordBatchStream, ParquetRecordBatchStreamBuilder,
 };
 use parquet::errors::{ParquetError, Result as ParquetResult};
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
+use roaring::RoaringBitmap;
 use tributary_model::{Error, Result};
 
 use crate::error::{blocking, local, parquet};
@@ -48,6 +49,15 @@ pub(crate) enum Wanted<'a> {
     Named(&'a [String]),
 }
 
+/// Which rows of a file are wanted, by their places in it.
+#[derive(Clone, Debug)]
+pub(crate) enum Places {
+    /// All of them.
+    All,
+    /// These.
+    These(RoaringBitmap),
+}
+
 /// The rows of one file, for a thread that may wait.
 pub(crate) struct Rows {
     site: Arc<Site>,
@@ -61,6 +71,17 @@ impl Rows {
         source: Source,
         size: u64,
         wanted: Wanted<'_>,
+    ) -> Result<Self> {
+        Self::open_at(site, source, size, wanted, Places::All)
+    }
+
+    /// Opens some rows of one.
+    pub(crate) fn open_at(
+        site: &Arc<Site>,
+        source: Source,
+        size: u64,
+        wanted: Wanted<'_>,
+        places: Places,
     ) -> Result<Self> {
         let reader = Reader {
             store: site.store.clone(),
@@ -80,6 +101,17 @@ impl Rows {
                         .any(|name| name.eq_ignore_ascii_case(field.name()))
                 });
                 ProjectionMask::roots(builder.parquet_schema(), named.map(|(at, _)| at))
+            }
+        };
+        let builder = match places {
+            Places::All => builder,
+            Places::These(places) => {
+                let rows = builder.metadata().file_metadata().num_rows();
+                let ranges = places.iter().map(|at| at as usize..at as usize + 1);
+                builder.with_row_selection(RowSelection::from_consecutive_ranges(
+                    ranges,
+                    usize::try_from(rows).unwrap_or_default(),
+                ))
             }
         };
         let stream = builder

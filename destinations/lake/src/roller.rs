@@ -15,7 +15,7 @@ const FILE_BYTES: usize = 128 << 20;
 /// Files of a table that are open at the same time. // G6
 const OPEN_FILES: usize = 32;
 /// Memory of all open files of a table. // G6
-const MEMORY: usize = 48 << 20;
+const MEMORY: usize = 40 << 20;
 
 /// Into which folders rows go.
 #[derive(Debug)]
@@ -69,9 +69,17 @@ impl Roller {
         self.open.values().map(FileWriter::memory).sum()
     }
 
-    /// Ends the row group of every open file.
-    pub(crate) fn flush(&mut self) -> Result<()> {
-        self.open.values_mut().try_for_each(FileWriter::flush)
+    /// Gives some memory back: ends the row group of the largest file, or the file.
+    pub(crate) fn shed(&mut self) -> Result<()> {
+        let largest = self.open.iter_mut().max_by_key(|(_, file)| file.memory());
+        match largest {
+            None => Ok(()),
+            Some((_, file)) if file.is_mostly_open() => file.flush(),
+            Some((folder, _)) => {
+                let folder = folder.clone();
+                self.end(&folder)
+            }
+        }
     }
 
     /// Ends all files and hands them out.
@@ -105,9 +113,8 @@ impl Roller {
     }
 
     fn bound_memory(&mut self) -> Result<()> {
-        if self.open.len() > 1 && self.memory() > MEMORY {
-            let largest = self.open.values_mut().max_by_key(|file| file.memory());
-            largest.map_or(Ok(()), FileWriter::flush)?;
+        while self.memory() > MEMORY {
+            self.shed()?;
         }
         Ok(())
     }

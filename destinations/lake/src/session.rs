@@ -21,11 +21,12 @@ use crate::screen::screen;
 use crate::site::Site;
 use crate::store::{Pending, PutOutcome};
 use crate::system;
+use crate::table::DataFile;
 use crate::target::Target;
 use crate::upload::{ReadBack, Sink, Uploading, give_up};
 
 /// Memory of the open files of all tables. // G6
-const MEMORY: usize = 64 << 20;
+const MEMORY: usize = 48 << 20;
 
 /// A load under way.
 pub(crate) struct Session {
@@ -81,6 +82,10 @@ impl Session {
                 self.bound_memory()?;
             }
             Change::Truncate { plan, kind } => self.target(&plan)?.truncate(kind)?,
+            Change::Clear { plan, of } => {
+                let doing = || format!("clearing rows of {}", plan.table);
+                self.target(&plan)?.clear(&of).context(doing)?;
+            }
             Change::Rejected(rejections) => self.reject(&rejections)?,
         }
         reach("load.after_stage")
@@ -124,10 +129,10 @@ impl Session {
     /// next opening finds it and does the rest.
     fn follow(mut self, entry: &Arc<Entry>) -> Result<(Receipt, Snapshot)> {
         let of = &self.fence.connection;
-        let iceberg = self.site.iceberg.as_deref();
-        let gone = self
-            .site
-            .wait(apply(&self.site.store, iceberg, of, entry))?;
+        let (store, iceberg) = (&self.site.store, self.site.iceberg.as_deref());
+        self.snapshot.replay(entry)?;
+        let applied = apply(store, iceberg, of, entry, &self.snapshot);
+        let gone = self.site.wait(applied)?;
         if !gone.is_empty() {
             // Somebody who took over has completed and replaced them, or will say what is wrong.
             return Err(Error::new(
@@ -135,7 +140,6 @@ impl Session {
                 format!("{} files were not there to be completed", gone.len()),
             ));
         }
-        self.snapshot.replay(entry)?;
         self.snapshot.unapplied.clear();
         self.site.wait(self.log.checkpoint(&self.snapshot))?;
         reach("load.after_commit")?;
@@ -231,24 +235,24 @@ impl Session {
     }
 
     fn bound_memory(&mut self) -> Result<()> {
-        let memory: usize = self.targets.values().map(Target::memory).sum();
-        if memory <= MEMORY {
-            return Ok(());
+        let total = |targets: &BTreeMap<TableName, Target>| -> usize {
+            targets.values().map(Target::memory).sum()
+        };
+        while total(&self.targets) > MEMORY {
+            let targets = self.targets.values_mut();
+            let largest = targets.max_by_key(|target| target.memory());
+            largest.map_or(Ok(()), Target::shed)?;
         }
-        let largest = self
-            .targets
-            .values_mut()
-            .max_by_key(|target| target.memory());
-        largest.map_or(Ok(()), Target::flush)
+        Ok(())
     }
 }
 
-/// Whether an entry takes out a file that is gone.
+/// Whether an entry takes out a file that is gone, or rows of one.
 fn removes_any(entry: &Entry, gone: &BTreeSet<String>) -> bool {
-    entry
-        .tables()
-        .iter()
-        .any(|table| !table.removed.is_disjoint(gone))
+    entry.tables().iter().any(|table| {
+        let changes = |file: &DataFile| gone.contains(&file.key);
+        !table.removed.is_disjoint(gone) || table.changed.iter().any(changes)
+    })
 }
 
 /// Makes a new table this connection's own: nobody else may write into its folder.

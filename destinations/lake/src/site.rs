@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 use tokio::runtime::Handle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tributary_model::{Error, LoadPlan, Result};
 
 use crate::config::Config;
@@ -23,7 +24,12 @@ pub(crate) struct Site {
     pub(crate) sequence: u64,
     runtime: Handle,
     scratch: TempDir,
+    /// Room for what is on its way up, in KiB.
+    room: Arc<Semaphore>,
 }
+
+/// What all uploads of a load may hold on their way, KiB. // G6
+const ROOM: u32 = 24 << 10;
 
 impl Site {
     /// The site of one load; made inside the runtime.
@@ -43,12 +49,21 @@ impl Site {
             sequence,
             runtime: Handle::current(),
             scratch: scratch.map_err(|cause| no_scratch().because(cause))?,
+            room: Arc::new(Semaphore::new(ROOM as usize)),
         })
     }
 
     /// A folder for files that go with the load.
     pub(crate) fn scratch(&self) -> &Path {
         self.scratch.path()
+    }
+
+    /// Waits until there is room for `bytes` more on their way up; dropping it gives the room back.
+    pub(crate) fn reserve(&self, bytes: usize) -> Result<OwnedSemaphorePermit> {
+        let kibibytes = u32::try_from(bytes >> 10).map_or(ROOM, |kib| (kib + 1).min(ROOM));
+        let room = self.room.clone().acquire_many_owned(kibibytes);
+        self.wait(room)
+            .map_err(|cause| Error::bug("there is no room for uploads any more").because(cause))
     }
 
     /// Waits for a request, on a thread that may wait.

@@ -23,24 +23,36 @@ pub(crate) fn view(
     paths: &Paths,
 ) -> String {
     let mut layouts: BTreeMap<usize, Vec<String>> = BTreeMap::new();
-    for file in files.values() {
-        if let Some(path) = paths.get(&file.key) {
-            layouts.entry(file.layout).or_default().push(pattern(path));
-        }
-    }
+    let mut parts: Vec<String> = Vec::new();
     let columns = definition.columns();
-    let parts = layouts.into_iter().map(|(layout, paths)| {
-        let written = definition
+    let written = |layout| {
+        definition
             .layouts
             .get(layout)
-            .map_or(columns, Vec::as_slice);
+            .map_or(columns, Vec::as_slice)
+    };
+    for file in files.values() {
+        let deleted = file.deleted.as_ref();
+        let deleted = deleted.and_then(|deleted| paths.get(&deleted.key));
+        match (paths.get(&file.key), deleted) {
+            (None, _) => {}
+            (Some(path), None) => layouts.entry(file.layout).or_default().push(pattern(path)),
+            (Some(path), Some(deleted)) => parts.push(format!(
+                "SELECT {} FROM read_parquet({}, hive_partitioning = false, file_row_number = true) \
+                 WHERE file_row_number NOT IN (SELECT pos FROM read_parquet({}))",
+                select(columns, written(file.layout)),
+                pattern(path),
+                pattern(deleted)
+            )),
+        }
+    }
+    parts.extend(layouts.into_iter().map(|(layout, paths)| {
         let from = format!(
             "read_parquet([{}], hive_partitioning = false)",
             paths.join(", ")
         );
-        format!("SELECT {} FROM {from}", select(columns, written))
-    });
-    let mut parts: Vec<String> = parts.collect();
+        format!("SELECT {} FROM {from}", select(columns, written(layout)))
+    }));
     if parts.is_empty() {
         parts.push(format!("SELECT {} WHERE false", select(columns, &[])));
     }

@@ -16,6 +16,7 @@ use tributary_model::{Deletes, Error, Op, Result};
 use uuid::Uuid;
 
 use crate::bounds::Reach;
+use crate::clear::Cleared;
 use crate::error::{arrow, local};
 use crate::keys::Keys;
 
@@ -53,6 +54,7 @@ pub(crate) struct Stage {
     rows: u32,
     reach: Reach,
     spool: Spool,
+    cleared: Option<Cleared>,
 }
 
 /// Which rows win: for each staged row whether it comes into the table, and whether as deleted.
@@ -72,11 +74,28 @@ impl Stage {
             folds: HashMap::new(),
             rows: 0,
             reach: Reach::default(),
+            cleared: None,
         }
+    }
+
+    /// Which rows of the table are gone besides.
+    pub(crate) fn cleared(&self) -> Option<&Cleared> {
+        self.cleared.as_ref()
+    }
+
+    pub(crate) fn take_cleared(&mut self) -> Option<Cleared> {
+        self.cleared.take()
+    }
+
+    pub(crate) fn set_cleared(&mut self, cleared: Cleared) {
+        self.cleared = Some(cleared);
     }
 
     /// Takes changes in their order.
     pub(crate) fn push(&mut self, rows: RecordBatch, ops: &[Op]) -> Result<()> {
+        if let Some(cleared) = &mut self.cleared {
+            cleared.note(&rows)?;
+        }
         self.reach
             .extend(self.keys.first().map(|place| rows.column(place)));
         for (key, op) in self.keys.of(&rows)?.into_iter().zip(ops) {
@@ -115,6 +134,21 @@ impl Stage {
     /// Where the keys lie.
     pub(crate) fn reach(&self) -> &Reach {
         &self.reach
+    }
+
+    /// Says what becomes of rows that the table holds: by their keys, which it notes to be there,
+    /// else by what was cleared.
+    pub(crate) fn judge_rows(&mut self, keys: &[u128], rows: &RecordBatch) -> Result<Vec<Fate>> {
+        let mut fates = self.judge(keys);
+        if let Some(cleared) = &self.cleared {
+            let others = cleared.judge(rows, self.deletes)?;
+            for ((fate, key), other) in fates.iter_mut().zip(keys).zip(others) {
+                if !self.folds.contains_key(key) {
+                    *fate = other;
+                }
+            }
+        }
+        Ok(fates)
     }
 
     /// Says what becomes of rows that the table holds, by their keys, and notes that it does.

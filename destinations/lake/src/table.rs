@@ -40,6 +40,28 @@ pub(crate) struct DataFile {
     /// For Iceberg: which part of the table it is, where the table is divided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub part: Option<Part>,
+    /// For Iceberg: which of its rows are no more; none if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deleted: Option<Deleted>,
+}
+
+/// A file that names, by their places, the rows of one data file that are no more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Deleted {
+    /// Its key.
+    pub key: String,
+    /// How many rows it names.
+    pub rows: u64,
+    /// Its size.
+    pub bytes: u64,
+}
+
+impl DataFile {
+    /// The keys of everything that its rows are told from.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &String> {
+        let deleted = self.deleted.as_ref().map(|deleted| &deleted.key);
+        std::iter::once(&self.key).chain(deleted)
+    }
 }
 
 /// How a table is kept.
@@ -87,7 +109,10 @@ pub(crate) struct TableChange {
     pub redefined: bool,
     /// Files that come.
     pub added: Vec<DataFile>,
-    /// Keys of files that go.
+    /// Files that stay, and of which other rows are deleted than before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changed: Vec<DataFile>,
+    /// Keys of files that go, of data and of deletes.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub removed: BTreeSet<String>,
 }
@@ -97,11 +122,9 @@ impl Table {
     pub(crate) fn apply(&mut self, change: &TableChange) {
         self.definition.clone_from(&change.definition);
         self.files.retain(|key, _| !change.removed.contains(key));
-        let added = change
-            .added
-            .iter()
-            .map(|file| (file.key.clone(), file.clone()));
-        self.files.extend(added);
+        let files = change.added.iter().chain(&change.changed);
+        self.files
+            .extend(files.map(|file| (file.key.clone(), file.clone())));
     }
 
     /// A table that a load makes.

@@ -6,31 +6,31 @@
 //!
 //! Nothing here is visible to anyone: files are uploads that the log has yet to name.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow_array::{
     ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
 };
 use arrow_schema::{Field, SchemaRef};
-use tributary_model::{Deletes, Mode, Op, Presence, Result, TableColumn, TablePlan, TruncateKind};
+use roaring::RoaringBitmap;
+use tributary_model::{Deletes, Mode, Op, Presence, Result, TablePlan, TruncateKind};
 use tributary_sql::{DELETED, SYNCED_AT, Step};
 
-use crate::config::{Format, MergeBy};
-use crate::iceberg::{Division, of_files, stay_readable};
-use crate::keys::Keys;
-use crate::layout::{conform, schema};
+use crate::config::Format;
+use crate::iceberg::stay_readable;
+use crate::kept::{divisions, merge_by, roller, schema_of, shape};
+use crate::layout::conform;
 use crate::log::SchemaChange;
-use crate::partition::{Partitions, Term};
-use crate::place;
+use crate::positions::EndedDeletes;
 use crate::roller::{Folders, Roller};
 use crate::screen::Screened;
 use crate::site::Site;
 use crate::stage::Stage;
 use crate::store::Pending;
 use crate::table::{DataFile, Definition, OP, ORDER, Table, TableChange};
-use crate::upload::{ReadBack, give_up};
-use crate::writer::{Ended, Shape, Written};
+use crate::upload::give_up;
+use crate::writer::{Ended, Written};
 
 /// Staged rows that are folded before the load ends: their keys are in memory. // G6
 const STAGED_ROWS: u32 = 500_000;
@@ -53,6 +53,10 @@ pub(crate) struct Target {
     /// Files of this load.
     pub(crate) written: Vec<Written>,
     pub(crate) stage: Option<Stage>,
+    /// Of files that stay: which of their rows are no more, where this load took some.
+    pub(crate) gone: BTreeMap<String, RoaringBitmap>,
+    /// The files that say so, on their way up.
+    deletes: Vec<EndedDeletes>,
     direct: Roller,
     /// Rows of this load that went into a change log.
     logged: i64,
@@ -99,6 +103,8 @@ impl Target {
             ended: Vec::new(),
             written: Vec::new(),
             stage: None,
+            gone: BTreeMap::new(),
+            deletes: Vec::new(),
             logged: 0,
             outdated: false,
             changes: Vec::new(),
@@ -148,16 +154,7 @@ impl Target {
         }
         let mut stage = match self.stage.take() {
             Some(stage) => stage,
-            None => {
-                let keys = Keys::new(&self.schema, &self.plan.key)?;
-                let scratch = self.site.scratch();
-                Stage::new(
-                    self.schema.clone(),
-                    keys,
-                    self.definition.deletes(),
-                    scratch,
-                )
-            }
+            None => self.new_stage()?,
         };
         stage.push(shaped, &rows.ops)?;
         let is_full = stage.rows() >= STAGED_ROWS || stage.bytes() >= STAGED_BYTES;
@@ -191,6 +188,8 @@ impl Target {
             let newest = self.definition.newest();
             self.renew(|file| file.layout != newest)?;
         }
+        let deletes = self.end_deletes()?;
+        self.deletes.extend(deletes);
         Ok(())
     }
 
@@ -199,21 +198,30 @@ impl Target {
         self.close()?;
         self.gather()?;
         let mut uploads = Vec::new();
+        let mut changed: Vec<DataFile> = Vec::new();
+        for ended in std::mem::take(&mut self.deletes) {
+            let (file, before, pending) = ended.seal()?;
+            changed.push(file);
+            self.removed.extend(before);
+            uploads.push(pending);
+        }
         let mut added: Vec<DataFile> = Vec::new();
         for Written { file, sealed } in self.written.drain(..) {
             added.push(file);
             uploads.push(sealed.pending);
         }
-        let changed = self
+        let redefined = self
             .base
             .as_ref()
             .is_none_or(|base| base.definition != self.definition);
-        let is_change = changed || !added.is_empty() || !self.removed.is_empty();
         let removed = std::mem::take(&mut self.removed);
+        let is_change =
+            redefined || !added.is_empty() || !changed.is_empty() || !removed.is_empty();
         let change = is_change.then(|| TableChange {
             definition: self.definition.clone(),
-            redefined: changed,
+            redefined,
             added,
+            changed,
             removed,
         });
         Ok(Outcome {
@@ -228,9 +236,9 @@ impl Target {
         self.direct.memory()
     }
 
-    /// Gives memory back.
-    pub(crate) fn flush(&mut self) -> Result<()> {
-        self.direct.flush()
+    /// Gives some memory back.
+    pub(crate) fn shed(&mut self) -> Result<()> {
+        self.direct.shed()
     }
 
     /// Ends the files of rows that went straight.
@@ -273,8 +281,10 @@ impl Target {
             give_up(&self.site, &written.sealed.pending.upload);
         }
         if let Some(base) = &self.base {
-            self.removed.extend(base.files.keys().cloned());
+            let keys = base.files.values().flat_map(DataFile::keys);
+            self.removed.extend(keys.cloned());
         }
+        self.gone.clear();
         self.definition.generation += 1;
         self.definition.marked_before = 0;
         Ok(())
@@ -353,35 +363,6 @@ impl Drop for Target {
     }
 }
 
-fn schema_of(definition: &Definition, format: Format) -> SchemaRef {
-    match format {
-        Format::Parquet => schema(definition.columns()),
-        Format::Iceberg => of_files(&definition.layouts),
-    }
-}
-
-/// How the table is changed: as configured, save that changes stay changes until it is emptied.
-fn merge_by(site: &Site, plan: &TablePlan, base: Option<&Table>) -> MergeBy {
-    let wanted = site.config.merge_by(&plan.table);
-    let is_log = |base: &Table| base.definition.is_change_log() && !base.files.is_empty();
-    if wanted == MergeBy::CopyOnWrite && base.is_some_and(is_log) {
-        let table = plan.table.to_string();
-        tracing::warn!(
-            table,
-            "stays a change log until `--full-refresh` empties it"
-        );
-        return MergeBy::ChangeLog;
-    }
-    wanted
-}
-
-/// By what the table is divided: of the configured ways those for which it has the columns.
-fn divisions(site: &Site, definition: &Definition) -> Result<Vec<Term>> {
-    let mut terms = site.config.partition_by(&definition.table)?;
-    terms.retain(|term| term.fits(definition.columns()));
-    Ok(terms)
-}
-
 fn letters(ops: &[Op]) -> ArrayRef {
     Arc::new(StringArray::from_iter_values(
         ops.iter().map(|op| op.letter()),
@@ -393,45 +374,4 @@ fn are_deletes(ops: &[Op]) -> ArrayRef {
         .iter()
         .map(|op| Some(matches!(op, Op::Delete | Op::Truncate)));
     Arc::new(deletes.collect::<BooleanArray>())
-}
-
-fn roller(
-    site: &Arc<Site>,
-    plan: &TablePlan,
-    definition: &Definition,
-    schema: &SchemaRef,
-) -> Result<Roller> {
-    let terms = definition.partitions.clone();
-    let columns: &[TableColumn] = definition.columns();
-    let mut shape = shape(plan, definition, schema)?;
-    let partitions = match site.config.format {
-        Format::Parquet => Partitions::new(terms, columns, site.load.started_at)?,
-        Format::Iceberg => {
-            let division = Division::new(terms, columns)?;
-            shape.division = Some(division.clone());
-            Partitions::of_iceberg(division)
-        }
-    };
-    Ok(Roller::new(site, Folders::Divided(partitions), shape))
-}
-
-fn shape(plan: &TablePlan, definition: &Definition, schema: &SchemaRef) -> Result<Shape> {
-    let is_merged = plan.mode != Mode::Append && !definition.is_change_log();
-    let key = match is_merged {
-        true => Keys::new(schema, &plan.key)?.first(),
-        false => None,
-    };
-    Ok(Shape {
-        folder: place::folder(&plan.table),
-        partition: String::new(),
-        layout: definition.newest(),
-        schema: schema.clone(),
-        key,
-        read_back: if is_merged {
-            ReadBack::Maybe
-        } else {
-            ReadBack::Never
-        },
-        division: None,
-    })
 }

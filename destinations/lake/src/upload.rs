@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use bytes::{Bytes, BytesMut};
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::JoinHandle;
 use tributary_model::{Error, Result};
 use uuid::Uuid;
@@ -50,6 +50,9 @@ pub(crate) enum ReadBack {
     Never,
 }
 
+/// A part on its way, and the room that it takes up.
+type InFlight = (Bytes, OwnedSemaphorePermit);
+
 /// An upload in progress. It begins with its first part, in a task of its own, so that many uploads
 /// begin and end side by side.
 #[derive(Debug)]
@@ -57,7 +60,7 @@ pub(crate) struct Uploading {
     site: Arc<Site>,
     key: String,
     sent: u64,
-    parts: Option<mpsc::Sender<Bytes>>,
+    parts: Option<mpsc::Sender<InFlight>>,
     task: Option<JoinHandle<Result<Vec<Part>>>>,
     /// Known once the store has answered.
     upload: Arc<OnceLock<Upload>>,
@@ -124,13 +127,14 @@ impl Uploading {
             Some(parts) => parts.clone(),
             None => self.start(),
         };
-        match parts.blocking_send(bytes) {
+        let room = self.site.reserve(bytes.len())?;
+        match parts.blocking_send((bytes, room)) {
             Ok(()) => Ok(()),
             Err(_) => self.wait().map(drop),
         }
     }
 
-    fn start(&mut self) -> mpsc::Sender<Bytes> {
+    fn start(&mut self) -> mpsc::Sender<InFlight> {
         // One part waits, and one is under way, while the next one fills. // G6
         let (parts, inbox) = mpsc::channel(1);
         let (store, key, known) = (
@@ -197,12 +201,12 @@ async fn upload(
     store: Arc<dyn Store>,
     key: String,
     known: Arc<OnceLock<Upload>>,
-    mut inbox: mpsc::Receiver<Bytes>,
+    mut inbox: mpsc::Receiver<InFlight>,
 ) -> Result<Vec<Part>> {
     let started = store.start_upload(&key).await?;
     let upload = known.get_or_init(|| started);
     let (mut parts, mut offset) = (Vec::new(), 0);
-    while let Some(bytes) = inbox.recv().await {
+    while let Some((bytes, _room)) = inbox.recv().await {
         let number =
             u32::try_from(parts.len() + 1).map_err(|_| Error::bug("a file has too many parts"))?;
         let size = bytes.len() as u64;

@@ -38,6 +38,11 @@ static PROPERTIES: LazyLock<Arc<WriterProperties>> = LazyLock::new(|| {
     Arc::new(properties.build())
 });
 
+/// How files are written.
+pub(crate) fn properties() -> WriterProperties {
+    WriterProperties::clone(&PROPERTIES)
+}
+
 /// Which file it will be.
 #[derive(Clone, Debug)]
 pub(crate) struct Shape {
@@ -88,8 +93,8 @@ impl FileWriter {
     /// Starts one.
     pub(crate) fn start(site: &Arc<Site>, shape: Shape) -> Result<Self> {
         let key = place::data_file(&shape.folder, &shape.partition, site.sequence);
-        let properties = WriterProperties::clone(&PROPERTIES);
-        let writer = ArrowWriter::try_new(Sink::default(), shape.schema.clone(), Some(properties));
+        let writer =
+            ArrowWriter::try_new(Sink::default(), shape.schema.clone(), Some(properties()));
         Ok(Self {
             writer: writer.map_err(parquet("starting a Parquet file"))?,
             uploading: Uploading::new(site, &key, shape.read_back),
@@ -115,9 +120,14 @@ impl FileWriter {
         self.uploading.send_full_parts(self.writer.inner_mut())
     }
 
-    /// Bytes that it holds in memory.
+    /// Bytes that it holds in memory: of the open row group, and of the part that is not full.
     pub(crate) fn memory(&self) -> usize {
-        self.writer.memory_size()
+        self.writer.memory_size() + self.writer.inner().len()
+    }
+
+    /// Whether most of that is a row group, which can be ended.
+    pub(crate) fn is_mostly_open(&self) -> bool {
+        self.writer.memory_size() > self.writer.inner().len()
     }
 
     /// Bytes that the file would have if it ended now.
@@ -125,7 +135,7 @@ impl FileWriter {
         self.writer.bytes_written() + self.writer.in_progress_size()
     }
 
-    /// Ends the row group, which frees most of the memory.
+    /// Ends the row group. What is left of it is smaller, and goes when its part is full.
     pub(crate) fn flush(&mut self) -> Result<()> {
         self.writer
             .flush()
@@ -151,6 +161,7 @@ impl FileWriter {
             layout: self.shape.layout,
             bounds: self.reach.bounds().cloned(),
             part: self.part,
+            deleted: None,
         };
         let ending = self.uploading.end(sink)?;
         Ok(Ended { file, ending })

@@ -60,6 +60,11 @@ impl Iceberg {
         self.catalog.describe()
     }
 
+    /// The address under which Iceberg's files speak of an object.
+    pub(crate) fn address(&self, key: &str) -> String {
+        self.files.address(key)
+    }
+
     /// Sees that the catalog answers.
     pub(crate) async fn check(&self) -> Result<()> {
         let nobody = TableName {

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use tributary_model::{Error, ErrorKind, Result, Secret};
 
 use super::Iceberg;
-use super::catalog::{Auth, Aws, Catalog, OAuth, Rest, Sqlite, in_folder};
+use super::catalog::{Auth, Aws, Base, Catalog, OAuth, Rest, Sql, in_folder};
 use super::files::Files;
 use crate::config::{Config, Location};
 use crate::s3::Settings;
@@ -25,6 +25,14 @@ pub(crate) enum CatalogSettings {
         #[serde(default)]
         path: Option<PathBuf>,
         /// The catalog's name in the file; `tributary` by default.
+        #[serde(default)]
+        name: Option<String>,
+    },
+    /// A database of PostgreSQL, which several machines can share.
+    Postgres {
+        /// Its address: `postgres://user:password@host:5432/database`.
+        url: Secret,
+        /// The catalog's name in the database; `tributary` by default.
         #[serde(default)]
         name: Option<String>,
     },
@@ -76,8 +84,12 @@ pub(crate) fn connect(config: &Config, store: &Arc<dyn Store>) -> Result<Iceberg
                 (None, Location::Folder(root)) => in_folder(&root),
                 (None, Location::Bucket { .. }) => return Err(nowhere()),
             };
-            let name = name.clone().unwrap_or_else(|| "tributary".to_owned());
-            Arc::new(Sqlite::new(files.clone(), path, name))
+            let name = name.clone().unwrap_or_else(default_name);
+            Arc::new(Sql::new(files.clone(), Base::File(path), name))
+        }
+        CatalogSettings::Postgres { url, name } => {
+            let name = name.clone().unwrap_or_else(default_name);
+            Arc::new(Sql::new(files.clone(), Base::postgres(url)?, name))
         }
         CatalogSettings::Rest {
             uri,
@@ -96,6 +108,9 @@ pub(crate) fn connect(config: &Config, store: &Arc<dyn Store>) -> Result<Iceberg
                 (None, None) => Auth::None,
                 (Some(_), Some(_)) => return Err(both()),
             };
+            if uri.contains("//s3tables.") {
+                return Err(own_buckets());
+            }
             Arc::new(Rest::new(uri, warehouse.clone(), auth)?)
         }
         CatalogSettings::Glue {
@@ -123,12 +138,27 @@ pub(crate) fn connect(config: &Config, store: &Arc<dyn Store>) -> Result<Iceberg
     Ok(Iceberg::new(files, catalog))
 }
 
+fn default_name() -> String {
+    "tributary".to_owned()
+}
+
 fn both() -> Error {
     Error::new(
         ErrorKind::Config,
         "the catalog has both a `token` and a `credential`",
     )
     .fix("Give one of them.")
+}
+
+fn own_buckets() -> Error {
+    Error::new(
+        ErrorKind::Config,
+        "S3 Tables keeps each table in a bucket of its own, and takes no files from a lake's `url`",
+    )
+    .fix(
+        "Use `catalog: {type: glue}` over a bucket of yours, which Athena and Redshift read as well, \
+         or another REST catalog.",
+    )
 }
 
 fn only_in_buckets() -> Error {

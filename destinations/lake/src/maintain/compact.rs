@@ -1,4 +1,4 @@
-//! Small files become larger ones.
+//! Small files become larger ones, and rows that are only said to be gone really go.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -21,6 +21,8 @@ use crate::upload::give_up;
 const SMALL: u64 = 32 << 20;
 /// So many small files of one folder are worth being written anew.
 const WORTH_IT: usize = 5;
+/// A file is written anew where one row of so many is gone.
+const MOST_GONE: u64 = 10;
 /// How often an entry is put while loads go on. // G6
 const TRIES: u32 = 5;
 
@@ -65,25 +67,28 @@ fn rewrite(
     let Some(table) = snapshot.tables.get(name).cloned() else {
         return Ok(None);
     };
-    let chosen = small_ones(&table);
+    let mut chosen = small_ones(&table);
+    chosen.extend(full_of_deletes(&table));
     if chosen.is_empty() {
         return Ok(None);
     }
     let site = Arc::new(site(lake, of, snapshot)?);
     let plan = Arc::new(plan(&table));
-    let mut target = Target::prepare(&site, &plan, Some(table))?;
+    let mut target = Target::prepare(&site, &plan, Some(table.clone()))?;
     target.renew(|file: &DataFile| chosen.contains(&file.key))?;
     let outcome = target.finish()?;
     let Some(change) = outcome.change else {
         return Ok(None);
     };
-    let (before, after) = (change.removed.len(), change.added.len());
+    let removed = change.removed.iter();
+    let before = removed.filter(|key| table.files.contains_key(*key)).count();
+    let after = change.added.len();
     let rewritten = Rewritten {
         tables: vec![change],
         uploads: outcome.uploads,
     };
-    match commit(&site, lake, of, snapshot, &rewritten) {
-        Ok(true) => Ok(Some(format!("{before} small files became {after}"))),
+    match commit(&site, lake, of, snapshot, &table, &rewritten) {
+        Ok(true) => Ok(Some(format!("{before} files became {after}"))),
         Ok(false) => {
             rewritten
                 .uploads
@@ -104,6 +109,7 @@ fn commit(
     lake: &Lake,
     of: &ConnectionName,
     snapshot: &mut Snapshot,
+    table: &Table,
     rewritten: &Rewritten,
 ) -> Result<bool> {
     let log = Log::new(lake.store.clone(), of.clone());
@@ -116,8 +122,9 @@ fn commit(
             body,
         ));
         if site.wait(log.append(&entry))? == Appended::Ours {
-            site.wait(apply(&lake.store, lake.iceberg.as_deref(), of, &entry))?;
+            let iceberg = lake.iceberg.as_deref();
             snapshot.replay(&entry)?;
+            site.wait(apply(&lake.store, iceberg, of, &entry, snapshot))?;
             snapshot.unapplied.clear();
             return Ok(true);
         }
@@ -130,7 +137,7 @@ fn commit(
         if !rewritten
             .tables
             .iter()
-            .all(|change| still_fits(snapshot, change))
+            .all(|change| still_fits(snapshot, table, change))
         {
             return Ok(false);
         }
@@ -138,18 +145,25 @@ fn commit(
     Ok(false)
 }
 
-/// Whether the files that go are all there still, and nothing else has changed about the table.
-fn still_fits(snapshot: &Snapshot, change: &TableChange) -> bool {
-    snapshot
-        .tables
-        .get(&change.definition.table)
-        .is_some_and(|table| {
-            table.definition == change.definition
-                && change
-                    .removed
-                    .iter()
-                    .all(|key| table.files.contains_key(key))
-        })
+/// Whether the files that go are all there still as they were read, and nothing else has changed
+/// about the table.
+fn still_fits(snapshot: &Snapshot, read: &Table, change: &TableChange) -> bool {
+    let Some(table) = snapshot.tables.get(&change.definition.table) else {
+        return false;
+    };
+    let mut removed = change.removed.iter();
+    table.definition == change.definition
+        && removed.all(|key| table.files.get(key) == read.files.get(key))
+}
+
+/// Files of which so many rows are gone that readers had better not skip them any more.
+fn full_of_deletes(table: &Table) -> impl Iterator<Item = String> {
+    let is_full = |file: &&DataFile| {
+        let gone = file.deleted.as_ref().map_or(0, |deleted| deleted.rows);
+        gone * MOST_GONE >= file.rows && gone > 0
+    };
+    let full = table.files.values().filter(is_full);
+    full.map(|file| file.key.clone())
 }
 
 /// The small files of folders that have many of them.

@@ -61,14 +61,15 @@ fn step_over(
     entry: &Arc<Entry>,
     snapshot: &mut Snapshot,
 ) -> Result<()> {
-    let gone = site.wait(apply(&site.store, site.iceberg.as_deref(), of, entry))?;
+    let iceberg = site.iceberg.as_deref();
+    snapshot.replay(entry)?;
+    let gone = site.wait(apply(&site.store, iceberg, of, entry, snapshot))?;
     if let Some(first) = gone.first() {
         return Err(Error::new(
             ErrorKind::Unavailable,
             format!("{first} was not there to be completed"),
         ));
     }
-    snapshot.replay(entry)?;
     snapshot
         .unapplied
         .retain(|unapplied| unapplied.number != entry.number);

@@ -3,7 +3,8 @@
 //! 1. Small files of a table become larger ones ([`compact`]): an entry of the connection's log,
 //!    like a load's, that leaves the state as it is. It does not raise the epoch, so that a sync
 //!    that is under way goes on ([`meanwhile`]).
-//! 2. Of tables of Iceberg, snapshots that are old are forgotten.
+//! 2. Tables of Iceberg that their catalog has lost are made again, and of all of them snapshots that
+//!    are old are forgotten.
 //! 3. Files that nobody names and that are old are deleted ([`orphans`]), and uploads that nobody
 //!    will complete are given up.
 //!
@@ -31,6 +32,7 @@ pub(crate) async fn maintain(lake: &Lake) -> Result<Report> {
         lake.catch_up(&of, &snapshot).await?;
         let snapshot = compact::all(lake, &of, snapshot, &mut report).await?;
         for table in snapshot.tables.keys() {
+            restore(lake, &of, table, &snapshot, &mut report).await;
             expire(lake, &of, table, &snapshot, &mut report).await;
             note(
                 &mut report,
@@ -46,6 +48,23 @@ pub(crate) async fn maintain(lake: &Lake) -> Result<Report> {
         report.pass("lake", "there is nothing to tidy");
     }
     Ok(report)
+}
+
+async fn restore(
+    lake: &Lake,
+    of: &ConnectionName,
+    table: &TableName,
+    snapshot: &Snapshot,
+    report: &mut Report,
+) {
+    let (Some(iceberg), Some(there)) = (&lake.iceberg, snapshot.tables.get(table)) else {
+        return;
+    };
+    let restored = iceberg.restore(of, there, snapshot).await;
+    let said = restored.map(|had_gone| {
+        had_gone.then(|| "the catalog had lost the table; it was made again".to_owned())
+    });
+    note(report, table, said);
 }
 
 async fn expire(

@@ -13,6 +13,7 @@ use super::GRACE;
 use crate::destination::Lake;
 use crate::log::Snapshot;
 use crate::place;
+use crate::table::DataFile;
 
 /// Objects of one listing.
 const PAGE: usize = 1000;
@@ -29,7 +30,9 @@ pub(super) async fn of_table(
             .tables
             .get(table)
             .into_iter()
-            .flat_map(|table| table.files.keys().cloned()),
+            .flat_map(|table| table.files.values())
+            .flat_map(DataFile::keys)
+            .cloned(),
     );
     if let Some(iceberg) = &lake.iceberg {
         named.extend(iceberg.reachable(table).await?);

@@ -1,7 +1,7 @@
 //! Other programs at the same tables.
 
 use serde_json::{Value, json};
-use tributary_model::{ErrorKind, Load, Mode};
+use tributary_model::{Destination, ErrorKind, Load, Mode};
 use tributary_testkit::python;
 
 use crate::world::{World, absent, plan, rows};
@@ -115,4 +115,46 @@ table.append(pa.table({"id": pa.array([100], pa.int64())}))
         &json!({"catalog": world.catalog()}),
     );
     assert_eq!(found, json!([2, 3, 100]));
+}
+
+const DROP: &str = "catalog.drop_table((\"shop\", \"t\"))";
+
+/// The files are the table's as long as the log says so: the catalog only knows where it is.
+#[tokio::test]
+async fn a_table_that_the_catalog_has_lost_is_made_again() {
+    for merge in ["copy_on_write", "position_deletes"] {
+        let world = World::new(json!({"merge": merge, "partition_by": ["bucket(2, id)"]}));
+        let mut shop = world.open().await;
+        let before = plan(Mode::Merge, &["id int64"]);
+        let lines: Vec<String> = (1..=40).map(|id| format!("r {id}")).collect();
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        shop.load(&before, vec![absent(&before, &lines)]).await;
+        let after = plan(Mode::Merge, &["id int64", "note text"]);
+        shop.load(&after, vec![rows(&after, &["d 1 ~", "u 2 x"])])
+            .await;
+        script(&world, DROP);
+        // By the next load that has something for it, whoever makes it,
+        let mut shop = world.open().await;
+        shop.load(&after, vec![rows(&after, &["d 3 ~", "c 41 y"])])
+            .await;
+        let found = world.read(&["shop", "t"]).await;
+        assert_eq!(found["rows"], 39);
+        let mark = found["properties"]["tributary.state"].as_str().unwrap();
+        assert!(mark.contains("\"sequence\":3"), "{mark}");
+        // and by upkeep, where nothing waits to be applied.
+        drop(world.open().await);
+        script(&world, DROP);
+        let report = world.lake().await.maintain().await.unwrap();
+        let text = format!("{report:?}");
+        // Where files full of deletes were written anew, that has made the table.
+        let made = ["made again", "files became"]
+            .iter()
+            .any(|said| text.contains(said));
+        assert!(made, "{text}");
+        let found = world.read(&["shop", "t"]).await;
+        assert_eq!(found["rows"], 39);
+        let mut shop = world.open().await;
+        shop.load(&after, vec![rows(&after, &["d 4 ~"])]).await;
+        assert_eq!(world.read(&["shop", "t"]).await["rows"], 38);
+    }
 }

@@ -85,37 +85,6 @@ async fn an_abandoned_load_leaves_no_snapshot() {
     assert_eq!((&found["rows"], operations(&found).len()), (&json!(1), 1));
 }
 
-/// The process dies when the log has the load and the catalog has not.
-#[tokio::test]
-async fn what_the_log_has_and_the_catalog_lacks_is_applied_once_by_the_next_opening() {
-    let world = World::new(json!({}));
-    let mut shop = world.open().await;
-    let plan = plan(Mode::Merge, &["id int64", "name text"]);
-    shop.load(&plan, vec![absent(&plan, &["r 1 ann"])]).await;
-    let mut load = shop.begin(&plan).await.unwrap();
-    load.write(rows(&plan, &["u 1 eve", "c 2 bob"]))
-        .await
-        .unwrap();
-    {
-        let scenario = fail::FailScenario::setup();
-        fail::cfg("lake.after_log", "return(error)").unwrap();
-        load.commit(&shop.commit()).await.unwrap_err();
-        scenario.teardown();
-    }
-    let before = tokio::join!(world.open(), world.open(), world.open());
-    assert_eq!(world.rows("id, name").await, ["1 eve", "2 bob"]);
-    let found = world.read(&T).await;
-    assert_eq!(operations(&found), ["append", "overwrite"]);
-    let mut last = [before.0, before.1, before.2]
-        .into_iter()
-        .max_by_key(|it| it.fence.epoch)
-        .unwrap();
-    assert_eq!(last.fence.sequence, 2);
-    last.load(&plan, vec![rows(&plan, &["u 2 dan"])]).await;
-    let found = world.read(&T).await;
-    assert_eq!(found["summaries"].as_array().unwrap().len(), 3);
-}
-
 #[tokio::test]
 async fn very_many_loads_leave_few_manifests_and_snapshots() {
     let world = World::new(json!({}));

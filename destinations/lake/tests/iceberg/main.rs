@@ -3,10 +3,12 @@
 #![allow(clippy::unwrap_used)]
 
 mod contract;
+mod deletes;
 mod divided;
 mod evolved;
 mod foreign;
 mod loads;
+mod postgres;
 mod rest;
 mod server;
 mod upkeep;

@@ -133,3 +133,12 @@ async fn glue_is_asked_with_signatures() {
         "{finding:?}"
     );
 }
+
+#[tokio::test]
+async fn s3_tables_is_refused_with_what_to_use_instead() {
+    let uri = "https://s3tables.eu-west-1.amazonaws.com/iceberg";
+    let world = World::new(json!({"catalog": {"type": "rest", "uri": uri}}));
+    let error = Lake::connect(world.config()).await.map(drop).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config, "{error}");
+    assert!(error.to_string().contains("type: glue"), "{error}");
+}

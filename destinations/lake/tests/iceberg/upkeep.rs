@@ -72,7 +72,7 @@ async fn small_files_become_one_and_loads_go_on() {
         }
         // By another process, while this one goes on with what it knew before.
         let report = maintain(&world.lake().await).await;
-        assert_eq!(said(&report), ["7 small files became 1"], "{format}");
+        assert_eq!(said(&report), ["7 files became 1"], "{format}");
         shop.load(&plan, vec![rows(&plan, &["c 8 x"])]).await;
         shop.load(&plan, vec![rows(&plan, &["c 9 x"])]).await;
         assert_eq!(shop.fence.sequence, 9);

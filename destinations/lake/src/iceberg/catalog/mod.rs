@@ -1,7 +1,7 @@
 //! Catalogs: who knows which metadata file a table is at now, and moves it on for one writer only.
 
 mod rest;
-mod sqlite;
+mod sql;
 
 use std::collections::HashMap;
 use std::fmt::Debug;
@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use tributary_model::{Error, Result, TableName};
 
 pub(crate) use rest::{Auth, Aws, OAuth, Rest};
-pub(crate) use sqlite::{Sqlite, in_folder};
+pub(crate) use sql::{Base, Sql, in_folder};
 
 /// A table as its catalog knows it.
 #[derive(Clone, Debug)]

@@ -5,11 +5,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use ::iceberg::metadata_columns::RESERVED_FIELD_ID_DELETE_FILE_PATH;
 use ::iceberg::spec::{
-    DataContentType, DataFile as IcebergFile, DataFileBuilder, DataFileFormat, ManifestContentType,
-    ManifestEntry, ManifestFile, ManifestListWriter, ManifestStatus, ManifestWriter,
-    ManifestWriterBuilder, Operation, PartitionSpecRef, Snapshot, SnapshotSummaryCollector, Struct,
-    Summary, TableMetadata,
+    DataContentType, DataFile as IcebergFile, DataFileBuilder, DataFileFormat, Datum,
+    ManifestContentType, ManifestEntry, ManifestFile, ManifestListWriter, ManifestStatus,
+    ManifestWriter, ManifestWriterBuilder, Operation, PartitionSpecRef, Snapshot,
+    SnapshotSummaryCollector, Struct, Summary, TableMetadata,
 };
 use tributary_model::{Error, ErrorKind, Result};
 use uuid::Uuid;
@@ -19,7 +20,7 @@ use crate::iceberg::division::is_same;
 use crate::iceberg::error::iceberg;
 use crate::iceberg::files::{Drafts, Files};
 use crate::iceberg::metrics::{footer, metrics};
-use crate::table::{DataFile, Definition};
+use crate::table::{DataFile, Definition, Deleted};
 
 /// So many manifests of one kind are put together to one.
 const TOO_MANY: usize = 64;
@@ -84,9 +85,40 @@ impl<'a> Draft<'a> {
         }
         self.added = !by_spec.is_empty();
         for (spec, files) in by_spec {
-            let (mut writer, address) = self.manifest(spec)?;
+            let (mut writer, address) = self.manifest(spec, ManifestContentType::Data)?;
             for file in files {
                 // Its sequence number is that of the snapshot.
+                writer.add_file(file, -1).map_err(iceberg(DOING))?;
+            }
+            self.write(writer, address).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes the deletes of files in, complete in the store as well.
+    pub(super) async fn add_deletes(
+        &mut self,
+        files: impl Iterator<Item = &DataFile>,
+        definition: &Definition,
+    ) -> Result<()> {
+        let mut by_spec: BTreeMap<i32, Vec<IcebergFile>> = BTreeMap::new();
+        for file in files {
+            let Some(deleted) = &file.deleted else {
+                continue;
+            };
+            let (spec, partition) = self.place(file, definition)?;
+            let described = self.describe_deletes(file, deleted, spec.spec_id(), partition)?;
+            self.changes.add_file(
+                &described,
+                self.metadata.current_schema().clone(),
+                spec.clone(),
+            );
+            by_spec.entry(spec.spec_id()).or_default().push(described);
+        }
+        self.removed |= !by_spec.is_empty();
+        for (spec, files) in by_spec {
+            let (mut writer, address) = self.manifest(spec, ManifestContentType::Deletes)?;
+            for file in files {
                 writer.add_file(file, -1).map_err(iceberg(DOING))?;
             }
             self.write(writer, address).await?;
@@ -103,7 +135,7 @@ impl<'a> Draft<'a> {
         let mut left: BTreeSet<String> = keys.iter().map(|key| self.files.address(key)).collect();
         let mut kept = Vec::new();
         for file in self.current().await? {
-            if file.content != ManifestContentType::Data || left.is_empty() {
+            if left.is_empty() {
                 kept.push(file);
                 continue;
             }
@@ -116,7 +148,7 @@ impl<'a> Draft<'a> {
                 kept.push(file);
                 continue;
             }
-            let (mut writer, address) = self.manifest(file.partition_spec_id)?;
+            let (mut writer, address) = self.manifest(file.partition_spec_id, file.content)?;
             for entry in manifest.entries().iter().filter(|entry| entry.is_alive()) {
                 if left.remove(entry.file_path()) {
                     self.changes.remove_file(
@@ -212,22 +244,25 @@ impl<'a> Draft<'a> {
     }
 
     async fn put_together(&mut self, kept: Vec<ManifestFile>) -> Result<Vec<ManifestFile>> {
-        let mut by_spec: BTreeMap<i32, Vec<ManifestFile>> = BTreeMap::new();
-        let (small, mut left): (Vec<_>, Vec<_>) = kept.into_iter().partition(|file| {
-            file.content == ManifestContentType::Data && file.manifest_length < LARGE
-        });
+        let mut alike: BTreeMap<(i32, bool), Vec<ManifestFile>> = BTreeMap::new();
+        let (small, mut left): (Vec<_>, Vec<_>) = kept
+            .into_iter()
+            .partition(|file| file.manifest_length < LARGE);
         for file in small {
-            by_spec
-                .entry(file.partition_spec_id)
-                .or_default()
-                .push(file);
+            let is_data = file.content == ManifestContentType::Data;
+            let kind = (file.partition_spec_id, is_data);
+            alike.entry(kind).or_default().push(file);
         }
-        for (spec, files) in by_spec {
+        for ((spec, is_data), files) in alike {
             if files.len() < TOO_MANY {
                 left.extend(files);
                 continue;
             }
-            let (mut writer, address) = self.manifest(spec)?;
+            let content = match is_data {
+                true => ManifestContentType::Data,
+                false => ManifestContentType::Deletes,
+            };
+            let (mut writer, address) = self.manifest(spec, content)?;
             for file in &files {
                 let manifest = self.files.manifest(file).await?;
                 for entry in manifest.entries().iter().filter(|entry| entry.is_alive()) {
@@ -282,6 +317,34 @@ impl<'a> Draft<'a> {
             .map_err(|cause| Error::bug("a file can't be described").because(cause.to_string()))
     }
 
+    fn describe_deletes(
+        &self,
+        file: &DataFile,
+        deleted: &Deleted,
+        spec: i32,
+        partition: Struct,
+    ) -> Result<IcebergFile> {
+        let address = self.files.address(&file.key);
+        // By these bounds readers see that it is about one file.
+        let bound = HashMap::from([(
+            RESERVED_FIELD_ID_DELETE_FILE_PATH,
+            Datum::string(address.clone()),
+        )]);
+        DataFileBuilder::default()
+            .content(DataContentType::PositionDeletes)
+            .file_path(self.files.address(&deleted.key))
+            .file_format(DataFileFormat::Parquet)
+            .partition(partition)
+            .partition_spec_id(spec)
+            .record_count(deleted.rows)
+            .file_size_in_bytes(deleted.bytes)
+            .lower_bounds(bound.clone())
+            .upper_bounds(bound)
+            .referenced_data_file(Some(address))
+            .build()
+            .map_err(|cause| Error::bug("deletes can't be described").because(cause.to_string()))
+    }
+
     fn spec(&self, id: i32) -> Result<PartitionSpecRef> {
         let spec = self.metadata.partition_spec_by_id(id).cloned();
         spec.ok_or_else(|| {
@@ -292,13 +355,21 @@ impl<'a> Draft<'a> {
         })
     }
 
-    fn manifest(&self, spec: i32) -> Result<(ManifestWriter, String)> {
+    fn manifest(
+        &self,
+        spec: i32,
+        content: ManifestContentType,
+    ) -> Result<(ManifestWriter, String)> {
         let address = self.new_address("");
         let output = self.drafts.output(&address)?;
         let (schema, spec) = (self.metadata.current_schema().clone(), self.spec(spec)?);
         let builder =
             ManifestWriterBuilder::new(output, Some(self.id), schema, spec.as_ref().clone());
-        Ok((builder.build_v2_data(), address))
+        let writer = match content {
+            ManifestContentType::Data => builder.build_v2_data(),
+            ManifestContentType::Deletes => builder.build_v2_deletes(),
+        };
+        Ok((writer, address))
     }
 
     async fn write(&mut self, writer: ManifestWriter, address: String) -> Result<()> {

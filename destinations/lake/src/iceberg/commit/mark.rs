@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use ::iceberg::spec::TableMetadata;
 use serde::{Deserialize, Serialize};
-use tributary_model::{ConnectionName, Error, ErrorKind, Result};
+use tributary_model::{ConnectionName, Error, ErrorKind, Result, State};
 
-use crate::log::{Committed, Entry, cursors};
+use crate::log::{Committed, Entry, Snapshot, cursors};
 
 /// The table's property with the mark as JSON, which others' snapshots do not carry away.
 const PROPERTY: &str = "tributary.state";
@@ -30,20 +30,25 @@ pub(crate) struct Mark {
 
 impl Mark {
     pub(crate) fn new(of: &ConnectionName, entry: &Entry, committed: &Committed) -> Result<Self> {
-        let cursor = serde_json::to_string(&cursors(&committed.state))
-            .map_err(|cause| Error::bug("a cursor can't be written as JSON").because(cause))?;
-        let cursor = if cursor.len() > LONGEST_CURSOR {
-            format!("blake3:{}", blake3::hash(cursor.as_bytes()).to_hex())
-        } else {
-            cursor
-        };
         Ok(Self {
             connection: of.as_str().to_owned(),
             epoch: entry.epoch,
             entry: entry.number,
             sequence: committed.sequence,
             load_id: committed.load_id.clone(),
-            cursor,
+            cursor: cursor(&committed.state)?,
+        })
+    }
+
+    /// Of a table that has all that the connection has.
+    pub(crate) fn as_of(of: &ConnectionName, after: &Snapshot) -> Result<Self> {
+        Ok(Self {
+            connection: of.as_str().to_owned(),
+            epoch: after.epoch,
+            entry: after.number,
+            sequence: after.sequence,
+            load_id: after.last_load.clone().unwrap_or_default(),
+            cursor: cursor(&after.state)?,
         })
     }
 
@@ -136,4 +141,13 @@ impl Mark {
         }
         None
     }
+}
+
+fn cursor(state: &State) -> Result<String> {
+    let cursor = serde_json::to_string(&cursors(state))
+        .map_err(|cause| Error::bug("a cursor can't be written as JSON").because(cause))?;
+    Ok(match cursor.len() > LONGEST_CURSOR {
+        true => format!("blake3:{}", blake3::hash(cursor.as_bytes()).to_hex()),
+        false => cursor,
+    })
 }

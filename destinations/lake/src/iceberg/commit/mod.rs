@@ -11,7 +11,9 @@
 //! A lost reply needs no rule of its own: load again, look at the mark. The library's own
 //! transactions are not used, because they apply themselves to whatever they find after a conflict.
 //!
-//! Entries are applied in order, after the files that they name are complete.
+//! Entries are applied in order, after the files that they name are complete. A table that the
+//! catalog has lost comes back with one snapshot of all its files, marked with the newest entry that
+//! they come from.
 
 mod draft;
 mod evolve;
@@ -27,8 +29,8 @@ use tributary_model::{ConnectionName, Context, Error, ErrorKind, Result};
 use super::Iceberg;
 use super::catalog::{Loaded, Outcome};
 use super::error::iceberg;
-use crate::log::Entry;
-use crate::table::TableChange;
+use crate::log::{Entry, Snapshot};
+use crate::table::{Table, TableChange};
 use draft::{Draft, Reason};
 pub(crate) use mark::Mark;
 
@@ -41,24 +43,61 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 const MOST_SNAPSHOTS: usize = 500;
 const LEFT_SNAPSHOTS: usize = 300;
 
-/// What an entry does to one table.
+/// What is to become of one table.
 struct Step<'a> {
     of: &'a ConnectionName,
-    entry: &'a Entry,
+    /// The entry that says so; none where the table is to be made again.
+    entry: Option<&'a Entry>,
     change: &'a TableChange,
+    /// The connection as of that entry or a later one.
+    after: &'a Snapshot,
 }
 
 impl Iceberg {
-    /// Makes every table what `entry` says.
-    pub(crate) async fn apply(&self, of: &ConnectionName, entry: &Entry) -> Result<()> {
+    /// Makes every table what `entry` says; `after` is the connection as of that entry or a later
+    /// one, whose files are all complete.
+    pub(crate) async fn apply(
+        &self,
+        of: &ConnectionName,
+        entry: &Entry,
+        after: &Snapshot,
+    ) -> Result<()> {
         for change in entry.tables() {
-            let step = Step { of, entry, change };
+            let step = Step {
+                of,
+                entry: Some(entry),
+                change,
+                after,
+            };
             let table = &change.definition.table;
             self.follow(&step)
                 .await
                 .context(|| format!("bringing the Iceberg table {table} up to date"))?;
         }
         Ok(())
+    }
+
+    /// Makes a table again that the catalog has lost. Says whether it had.
+    pub(crate) async fn restore(
+        &self,
+        of: &ConnectionName,
+        table: &Table,
+        after: &Snapshot,
+    ) -> Result<bool> {
+        let loaded = self.ensure(of, &table.definition).await?;
+        if !is_new(&loaded.metadata)? || table.files.is_empty() {
+            return Ok(false);
+        }
+        let change = whole(table);
+        let (entry, change) = (None, &change);
+        self.follow(&Step {
+            of,
+            entry,
+            change,
+            after,
+        })
+        .await?;
+        Ok(true)
     }
 
     async fn follow(&self, step: &Step<'_>) -> Result<()> {
@@ -69,7 +108,27 @@ impl Iceberg {
             if is_applied(step, &loaded.metadata)? {
                 return Ok(());
             }
-            match self.attempt(step, &loaded).await? {
+            // Somebody has dropped a table of which the log knows more than this entry brings.
+            let lost = match is_new(&loaded.metadata)? {
+                true => lost(step),
+                false => None,
+            };
+            let outcome = match &lost {
+                None => self.attempt(step, &loaded).await?,
+                Some(change) => {
+                    let table = change.definition.table.to_string();
+                    tracing::warn!(table, "the catalog has lost the table; it is made again");
+                    let (of, entry, after) = (step.of, None, step.after);
+                    let again = Step {
+                        of,
+                        entry,
+                        change,
+                        after,
+                    };
+                    self.attempt(&again, &loaded).await?
+                }
+            };
+            match outcome {
                 Outcome::Done => return Ok(()),
                 Outcome::Conflict => last = None,
                 Outcome::Unknown(error) => {
@@ -98,10 +157,16 @@ impl Iceberg {
         draft
             .add(&step.change.added, &step.change.definition)
             .await?;
+        let files = step.change.added.iter().chain(&step.change.changed);
+        draft.add_deletes(files, &step.change.definition).await?;
         draft.remove(&step.change.removed).await?;
-        let (mark, reason) = match step.entry.committed() {
-            Some(committed) => (Mark::new(step.of, step.entry, committed)?, Reason::Load),
-            None => (Mark::moved(base, step.of, step.entry)?, Reason::Upkeep),
+        let committed = step
+            .entry
+            .and_then(|entry| Some((entry, entry.committed()?)));
+        let (mark, reason) = match (step.entry, committed) {
+            (_, Some((entry, committed))) => (Mark::new(step.of, entry, committed)?, Reason::Load),
+            (Some(entry), None) => (Mark::moved(base, step.of, entry)?, Reason::Upkeep),
+            (None, None) => (Mark::as_of(step.of, step.after)?, Reason::Load),
         };
         let snapshot = draft.snapshot(&mark, reason).await?;
         let snapshot_id = snapshot.snapshot_id();
@@ -137,8 +202,36 @@ impl Iceberg {
 fn is_applied(step: &Step<'_>, metadata: &TableMetadata) -> Result<bool> {
     match Mark::of(metadata)? {
         Some(mark) if mark.connection != step.of.as_str() => Err(not_ours(&mark.connection)),
-        Some(mark) => Ok(mark.entry >= step.entry.number),
+        Some(mark) => {
+            let number = step.entry.map_or(step.after.number, |entry| entry.number);
+            Ok(mark.entry >= number)
+        }
         None => Ok(false),
+    }
+}
+
+/// Whether no entry has been applied to the table yet.
+fn is_new(metadata: &TableMetadata) -> Result<bool> {
+    Ok(Mark::of(metadata)?.is_none_or(|mark| mark.entry == 0))
+}
+
+/// What brings a new table to where the log is, where the entry alone does not.
+fn lost(step: &Step<'_>) -> Option<TableChange> {
+    let table = step.after.tables.get(&step.change.definition.table)?;
+    let brings = |key: &String| step.change.added.iter().any(|file| file.key == *key);
+    let is_whole = table.files.keys().all(brings);
+    let takes = !step.change.removed.is_empty() || !step.change.changed.is_empty();
+    (!is_whole || takes).then(|| whole(table))
+}
+
+/// All of a table, as if an entry brought it.
+fn whole(table: &Table) -> TableChange {
+    TableChange {
+        definition: table.definition.clone(),
+        redefined: true,
+        added: table.files.values().cloned().collect(),
+        changed: Vec::new(),
+        removed: BTreeSet::new(),
     }
 }
 

@@ -3,158 +3,27 @@
 //! A folder's name is `name=value`, as Hive began it. The columns themselves stay in the files too,
 //! where their types are exact: a reader may use the folders to skip files and need not trust them.
 
-use std::collections::HashMap;
-use std::fmt;
-use std::str::FromStr;
-use std::sync::Arc;
+mod term;
+mod transform;
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::TimestampMicrosecondType;
-use arrow_array::{Array, ArrayRef, RecordBatch, UInt32Array};
-use arrow_cast::display::{ArrayFormatter, FormatOptions};
+use std::collections::HashMap;
+
+use arrow_array::{RecordBatch, UInt32Array};
 use arrow_select::take::take_record_batch;
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
-use tributary_model::{DataType, Error, ErrorKind, Result, TableColumn};
+use tributary_model::{Error, ErrorKind, Result, TableColumn};
 
 use crate::error::arrow;
 use crate::iceberg::Division;
 use crate::place::encode;
+use term::LOAD_DATE;
+pub(crate) use term::Term;
+pub(crate) use transform::Transform;
 
-/// The name of the folders that say when rows were loaded.
-const LOAD_DATE: &str = "tributary_date";
 /// What Hive writes for NULL.
 const NULL: &str = "__HIVE_DEFAULT_PARTITION__";
 /// The longest text that may name a folder, in bytes as it is written. // G6
 const LONGEST: usize = 200;
-
-/// One division.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(into = "String", try_from = "String")]
-pub(crate) enum Term {
-    /// By the day of the load.
-    LoadDate,
-    /// By a column, changed in some way.
-    Column {
-        /// Its name.
-        name: String,
-        /// The change.
-        transform: Transform,
-    },
-}
-
-/// What becomes of a value on its way to the folder's name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Transform {
-    Identity,
-    Year,
-    Month,
-    Day,
-    Hour,
-    /// The first so many characters.
-    Truncate(u32),
-    /// One of so many by a hash.
-    Bucket(u32),
-}
-
-impl fmt::Display for Term {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self::Column { name, transform } = self else {
-            return f.write_str(LOAD_DATE);
-        };
-        match transform {
-            Transform::Identity => f.write_str(name),
-            Transform::Year => write!(f, "year({name})"),
-            Transform::Month => write!(f, "month({name})"),
-            Transform::Day => write!(f, "day({name})"),
-            Transform::Hour => write!(f, "hour({name})"),
-            Transform::Truncate(width) => write!(f, "truncate({width}, {name})"),
-            Transform::Bucket(count) => write!(f, "bucket({count}, {name})"),
-        }
-    }
-}
-
-impl From<Term> for String {
-    fn from(term: Term) -> Self {
-        term.to_string()
-    }
-}
-
-impl TryFrom<String> for Term {
-    type Error = Error;
-
-    fn try_from(text: String) -> Result<Self> {
-        text.parse()
-    }
-}
-
-impl Term {
-    /// The name of its folders.
-    pub(crate) fn label(&self) -> String {
-        match self {
-            Self::LoadDate => LOAD_DATE.to_owned(),
-            Self::Column { name, transform } => transform.label(name),
-        }
-    }
-
-    /// Whether a table with these columns can be divided by it.
-    pub(crate) fn fits(&self, columns: &[TableColumn]) -> bool {
-        match self {
-            Self::LoadDate => true,
-            Self::Column { name, .. } => columns.iter().any(|column| column.name == *name),
-        }
-    }
-}
-
-impl FromStr for Term {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        let text = text.trim();
-        let column = |name: &str, transform| Self::Column {
-            name: name.trim().to_owned(),
-            transform,
-        };
-        if text == LOAD_DATE {
-            return Ok(Self::LoadDate);
-        }
-        let Some((function, inner)) = text.strip_suffix(')').and_then(|text| text.split_once('('))
-        else {
-            return match text {
-                "" => Err(unmeant(text)),
-                name => Ok(column(name, Transform::Identity)),
-            };
-        };
-        let (count, name) = match inner.split_once(',') {
-            Some((count, name)) => (count.trim().parse().ok().filter(|count| *count > 0), name),
-            None => (None, inner),
-        };
-        let transform = match (function.trim(), count) {
-            ("year", None) => Transform::Year,
-            ("month", None) => Transform::Month,
-            ("day", None) => Transform::Day,
-            ("hour", None) => Transform::Hour,
-            ("truncate", Some(width)) => Transform::Truncate(width),
-            ("bucket", Some(count)) => Transform::Bucket(count),
-            _ => return Err(unmeant(text)),
-        };
-        match name.trim() {
-            "" => Err(unmeant(text)),
-            name => Ok(column(name, transform)),
-        }
-    }
-}
-
-fn unmeant(text: &str) -> Error {
-    Error::new(
-        ErrorKind::Config,
-        format!("tables can't be divided by `{text}`"),
-    )
-    .fix(
-        "Write `tributary_date`, a column's name, or year, month, day or hour of a column, \
-         truncate(n, column) or bucket(n, column).",
-    )
-}
 
 /// The divisions of one table.
 #[derive(Clone, Debug)]
@@ -280,117 +149,13 @@ fn too_long(term: &Term) -> Error {
     .fix("Divide by `truncate(n, column)` or `bucket(n, column)` instead.")
 }
 
-impl Transform {
-    /// Fails where nothing can be made of such a column.
-    fn check(self, term: &Term, data_type: DataType) -> Result<()> {
-        let fits = match self {
-            Self::Year | Self::Month | Self::Day => matches!(
-                data_type,
-                DataType::Date | DataType::Timestamp | DataType::TimestampTz
-            ),
-            Self::Hour => matches!(data_type, DataType::Timestamp | DataType::TimestampTz),
-            Self::Truncate(_) => matches!(data_type, DataType::Text | DataType::Json),
-            Self::Identity | Self::Bucket(_) => {
-                !matches!(data_type, DataType::Float32 | DataType::Float64)
-            }
-        };
-        if fits {
-            return Ok(());
-        }
-        Err(Error::new(
-            ErrorKind::Config,
-            format!("a table can't be divided by `{term}`: the column is of type {data_type}"),
-        )
-        .fix("Divide it by something else, under `tables` of the destination."))
-    }
-
-    /// The name of its folders.
-    fn label(self, column: &str) -> String {
-        let column = encode(column);
-        match self {
-            Self::Identity => column,
-            Self::Year => format!("{column}_year"),
-            Self::Month => format!("{column}_month"),
-            Self::Day => format!("{column}_day"),
-            Self::Hour => format!("{column}_hour"),
-            Self::Truncate(_) => format!("{column}_trunc"),
-            Self::Bucket(_) => format!("{column}_bucket"),
-        }
-    }
-
-    /// The value of each row.
-    fn values(self, array: &ArrayRef) -> Result<Vec<Option<String>>> {
-        let texts = texts(array)?;
-        let each = |text: Option<String>| -> Option<String> {
-            let text = text?;
-            Some(match self {
-                Self::Identity => text,
-                // Texts of moments begin with their date: 2026-11-20T13:…, negative years too.
-                Self::Year => moment(&text, 1, ""),
-                Self::Month => moment(&text, 2, ""),
-                Self::Day => moment(&text, 3, ""),
-                Self::Hour => moment(&text, 3, &hour(&text)),
-                Self::Truncate(width) => text.chars().take(width as usize).collect(),
-                Self::Bucket(count) => bucket(&text, count).to_string(),
-            })
-        };
-        Ok(texts.into_iter().map(each).collect())
-    }
-}
-
-/// The first `parts` of a date, and more.
-fn moment(text: &str, parts: usize, more: &str) -> String {
-    let date = text.split('T').next().unwrap_or(text);
-    let (sign, digits) = match date.strip_prefix('-') {
-        Some(digits) => ("-", digits),
-        None => ("", date),
-    };
-    let parts: Vec<&str> = digits.split('-').take(parts).collect();
-    format!("{sign}{}{more}", parts.join("-"))
-}
-
-fn hour(text: &str) -> String {
-    let time = text.split_once('T').map_or("", |(_, time)| time);
-    format!("-{}", time.get(..2).unwrap_or("00"))
-}
-
-fn bucket(text: &str, count: u32) -> u32 {
-    let hash = blake3::hash(text.as_bytes());
-    let mut first = [0; 4];
-    first.copy_from_slice(&hash.as_bytes()[..4]);
-    u32::from_le_bytes(first) % count
-}
-
-fn texts(array: &ArrayRef) -> Result<Vec<Option<String>>> {
-    if let Some(strings) = array.as_string_opt::<i32>() {
-        return Ok(strings
-            .iter()
-            .map(|text| text.map(ToOwned::to_owned))
-            .collect());
-    }
-    let array = &in_utc(array);
-    let options = FormatOptions::default();
-    let formatter = ArrayFormatter::try_new(array, &options).map_err(arrow("naming folders"))?;
-    let text = |row: usize| {
-        array
-            .is_valid(row)
-            .then(|| formatter.value(row).to_string())
-    };
-    Ok((0..array.len()).map(text).collect())
-}
-
-/// Instants as the moments that they are in UTC: their zone is written nowhere.
-fn in_utc(array: &ArrayRef) -> ArrayRef {
-    match array.as_primitive_opt::<TimestampMicrosecondType>() {
-        Some(instants) => Arc::new(instants.clone().with_timezone_opt(None::<Arc<str>>)),
-        None => array.clone(),
-    }
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use arrow_array::{Date32Array, StringArray, TimestampMicrosecondArray};
+    use std::sync::Arc;
+
+    use arrow_array::{ArrayRef, Date32Array, StringArray, TimestampMicrosecondArray};
+    use tributary_model::DataType;
 
     use super::*;
 

@@ -1,25 +1,25 @@
-//! A catalog in a file of SQLite: the tables that `pyiceberg`, Java and others know as their SQL
-//! catalog, so that they can open it as it is.
+//! A catalog in a database: the tables that `pyiceberg`, Java and others know as their SQL catalog, so
+//! that they can open it as it is. In a file of SQLite, or in PostgreSQL where several machines share
+//! it.
+
+mod base;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use ::iceberg::spec::{FormatVersion, TableMetadata, TableMetadataBuilder};
 use ::iceberg::{MetadataLocation, TableCreation, TableRequirement, TableUpdate};
 use async_trait::async_trait;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions};
 use tokio::sync::OnceCell;
-use tributary_model::{Error, ErrorKind, Result, TableName};
+use tributary_model::{Error, Result, TableName};
 
 use super::{Catalog, Creation, Loaded, Outcome};
 use crate::iceberg::error::iceberg;
 use crate::iceberg::files::Files;
-
-/// How long a statement waits for other writers of the file.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) use base::Base;
+use base::Pool;
 
 const TABLES: [&str; 2] = [
     "CREATE TABLE IF NOT EXISTS iceberg_tables (
@@ -37,80 +37,63 @@ const TABLES: [&str; 2] = [
         property_value VARCHAR(1000),
         PRIMARY KEY (catalog_name, namespace, property_key))",
 ];
+const FIND: &str = "SELECT metadata_location FROM iceberg_tables
+    WHERE catalog_name = $1 AND table_namespace = $2 AND table_name = $3
+    AND metadata_location IS NOT NULL";
+const INSERT_NAMESPACE: &str = "INSERT INTO iceberg_namespace_properties
+    (catalog_name, namespace, property_key, property_value)
+    VALUES ($1, $2, 'exists', 'true') ON CONFLICT DO NOTHING";
+const INSERT_TABLE: &str = "INSERT INTO iceberg_tables
+    (catalog_name, table_namespace, table_name, metadata_location, iceberg_type)
+    VALUES ($1, $2, $3, $4, 'TABLE') ON CONFLICT DO NOTHING";
+/// The compare-and-set: the row moves on from one location only.
+const SWAP: &str = "UPDATE iceberg_tables
+    SET metadata_location = $5, previous_metadata_location = $4
+    WHERE catalog_name = $1 AND table_namespace = $2 AND table_name = $3
+    AND metadata_location = $4";
 
-/// A file of SQLite.
+/// A database with the catalog's two tables.
 #[derive(Debug)]
-pub(crate) struct Sqlite {
+pub(crate) struct Sql {
     files: Files,
-    path: PathBuf,
+    base: Base,
     name: String,
-    pool: OnceCell<SqlitePool>,
+    pool: OnceCell<Pool>,
 }
 
-impl Sqlite {
+impl Sql {
     /// Opens nothing yet.
-    pub(crate) fn new(files: Files, path: PathBuf, name: String) -> Self {
+    pub(crate) fn new(files: Files, base: Base, name: String) -> Self {
         Self {
             files,
-            path,
+            base,
             name,
             pool: OnceCell::new(),
         }
     }
 
-    async fn pool(&self) -> Result<&SqlitePool> {
+    async fn pool(&self) -> Result<&Pool> {
         self.pool.get_or_try_init(|| self.open()).await
     }
 
-    async fn open(&self) -> Result<SqlitePool> {
-        if let Some(folder) = self.path.parent() {
-            let made = tokio::fs::create_dir_all(folder).await;
-            made.map_err(|cause| crate::error::local(&cause, folder))?;
-        }
-        let options = SqliteConnectOptions::new()
-            .filename(&self.path)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .busy_timeout(PATIENCE);
-        let pool = SqlitePoolOptions::new().max_connections(2);
-        let pool = pool
-            .connect_with(options)
-            .await
-            .map_err(|cause| self.failed(cause))?;
+    async fn open(&self) -> Result<Pool> {
+        let pool = self.base.connect().await?;
         for table in TABLES {
-            sqlx::query(table)
-                .execute(&pool)
-                .await
-                .map_err(|cause| self.failed(cause))?;
+            // Two that make the same table at the same moment may be in each other's way once.
+            if pool.execute(table, &[]).await.is_err() {
+                self.told(pool.execute(table, &[]).await)?;
+            }
         }
         Ok(pool)
     }
 
-    fn failed(&self, cause: sqlx::Error) -> Error {
-        let path = self.path.display();
-        Error::new(
-            ErrorKind::Unavailable,
-            format!("the catalog {path} can't be used"),
-        )
-        .because(cause)
-        .fix(format!(
-            "See that {path} can be written and is a catalog of Iceberg."
-        ))
+    fn told<T>(&self, outcome: Result<T, sqlx::Error>) -> Result<T> {
+        outcome.map_err(|cause| self.base.failed(cause))
     }
 
     async fn location(&self, table: &TableName) -> Result<Option<String>> {
-        let found: Option<(String,)> = sqlx::query_as(
-            "SELECT metadata_location FROM iceberg_tables
-             WHERE catalog_name = ? AND table_namespace = ? AND table_name = ?
-             AND metadata_location IS NOT NULL",
-        )
-        .bind(&self.name)
-        .bind(&table.schema)
-        .bind(&table.table)
-        .fetch_optional(self.pool().await?)
-        .await
-        .map_err(|cause| self.failed(cause))?;
-        Ok(found.map(|(location,)| location))
+        let values = [self.name.as_str(), &table.schema, &table.table];
+        self.told(self.pool().await?.text(FIND, &values).await)
     }
 
     async fn write(&self, metadata: &TableMetadata, location: &str) -> Result<()> {
@@ -122,55 +105,23 @@ impl Sqlite {
     /// A new row, unless there is one.
     async fn insert(&self, table: &TableName, location: &str) -> Result<()> {
         let pool = self.pool().await?;
-        let space = sqlx::query(
-            "INSERT OR IGNORE INTO iceberg_namespace_properties VALUES (?, ?, 'exists', 'true')",
-        );
-        let space = space.bind(&self.name).bind(&table.schema);
-        space
-            .execute(pool)
-            .await
-            .map_err(|cause| self.failed(cause))?;
-        let row = sqlx::query(
-            "INSERT OR IGNORE INTO iceberg_tables
-             (catalog_name, table_namespace, table_name, metadata_location, iceberg_type)
-             VALUES (?, ?, ?, ?, 'TABLE')",
-        );
-        let row = row
-            .bind(&self.name)
-            .bind(&table.schema)
-            .bind(&table.table)
-            .bind(location);
-        row.execute(pool)
-            .await
-            .map_err(|cause| self.failed(cause))?;
-        Ok(())
+        let (name, schema) = (self.name.as_str(), table.schema.as_str());
+        self.told(pool.execute(INSERT_NAMESPACE, &[name, schema]).await)?;
+        let row = [name, schema, &table.table, location];
+        self.told(pool.execute(INSERT_TABLE, &row).await).map(drop)
     }
 
-    /// The compare-and-set: the row moves on from `old` only.
     async fn swap(&self, table: &TableName, old: &str, new: &str) -> Result<bool> {
-        let swap = sqlx::query(
-            "UPDATE iceberg_tables SET metadata_location = ?, previous_metadata_location = ?
-             WHERE catalog_name = ? AND table_namespace = ? AND table_name = ?
-             AND metadata_location = ?",
-        );
-        let swap = swap.bind(new).bind(old);
-        let swap = swap
-            .bind(&self.name)
-            .bind(&table.schema)
-            .bind(&table.table)
-            .bind(old);
-        let done = swap
-            .execute(self.pool().await?)
-            .await
-            .map_err(|cause| self.failed(cause))?;
-        Ok(done.rows_affected() == 1)
+        let values = [self.name.as_str(), &table.schema, &table.table, old, new];
+        let done = self.pool().await?.execute(SWAP, &values).await;
+        Ok(self.told(done)? == 1)
     }
 }
 
 #[async_trait]
-impl Catalog for Sqlite {
+impl Catalog for Sql {
     fn describe(&self) -> String {
-        format!("SQLite, {}, catalog `{}`", self.path.display(), self.name)
+        format!("{}, catalog `{}`", self.base, self.name)
     }
 
     async fn load(&self, table: &TableName) -> Result<Option<Loaded>> {
@@ -240,7 +191,7 @@ impl Catalog for Sqlite {
     }
 }
 
-impl Sqlite {
+impl Sql {
     /// Removes metadata files that the newest one does not remember any more. // G6
     async fn forget(&self, before: &TableMetadata, after: &TableMetadata) {
         let kept: HashMap<&str, ()> = after
