@@ -33,16 +33,21 @@ pub(super) async fn of_mariadb(server: &MySqlServer) -> Vec<String> {
     cells.map(|cell| cell.unwrap_or_default()).collect()
 }
 
-/// What the table in a DuckDB file holds; rows marked as deleted are gone.
-pub(super) fn of_duckdb(file: &Path) -> Vec<String> {
+/// The question to DuckDB; rows marked as deleted are gone.
+pub(super) fn sql() -> String {
     let hash = format!(
         "CAST('0x' || md5({})[1:{DIGITS}] AS BIGINT)",
         row("VARCHAR")
     );
-    let sql = format!(
+    format!(
         "SELECT {} FROM {TABLE} WHERE NOT coalesce(_tributary_deleted, false)",
         sums(&hash, "VARCHAR")
-    );
+    )
+}
+
+/// What the table in a DuckDB file holds.
+pub(super) fn of_duckdb(file: &Path) -> Vec<String> {
+    let sql = sql();
     let read = || {
         let config = Config::default().access_mode(AccessMode::ReadOnly)?;
         let connection = Connection::open_with_flags(file, config)?;
@@ -75,6 +80,6 @@ pub(super) fn differences(source: &[String], destination: &[String]) -> Vec<Stri
     let pairs = names.zip(source.iter().zip(destination));
     let differing = pairs.filter(|(_, (a, b))| a != b);
     differing
-        .map(|(name, (a, b))| format!("{name}: {a} in MariaDB, {b} in DuckDB"))
+        .map(|(name, (a, b))| format!("{name}: {a} in MariaDB, {b} in the destination"))
         .collect()
 }

@@ -4,6 +4,9 @@ use std::path::{Path, PathBuf};
 
 use arrow_array::RecordBatch;
 use duckdb::{Config, Connection, Result};
+use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::properties::WriterProperties;
 use serde::{Deserialize, Serialize};
 
 use super::checksum;
@@ -33,6 +36,8 @@ pub(super) enum Floor {
     Append { rows: u64 },
     /// DuckDB takes changed rows from Arrow and merges them into a table.
     Merge { rows: u64, changes: u64 },
+    /// Arrow's own writer makes a file of Parquet of rows in Arrow.
+    Parquet { rows: u64 },
     /// No floor, but too heavy for a small process: what a DuckDB file holds.
     Checksum { file: PathBuf },
 }
@@ -44,7 +49,7 @@ pub(super) struct Drained {
     pub(super) passed: Passed,
 }
 
-/// DuckDB's figures.
+/// Figures of DuckDB, or of Arrow's writer.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct Loaded {
     pub(super) append: Spent,
@@ -73,6 +78,7 @@ impl Floor {
                 ]
             }
             Self::Append { rows } => vec!["append".to_owned(), rows.to_string()],
+            Self::Parquet { rows } => vec!["parquet".to_owned(), rows.to_string()],
             Self::Merge { rows, changes } => {
                 vec!["merge".to_owned(), rows.to_string(), changes.to_string()]
             }
@@ -95,6 +101,9 @@ impl Floor {
             ["append", rows] => Self::Append {
                 rows: number(rows)?,
             },
+            ["parquet", rows] => Self::Parquet {
+                rows: number(rows)?,
+            },
             ["merge", rows, changes] => Self::Merge {
                 rows: number(rows)?,
                 changes: number(changes)?,
@@ -113,6 +122,7 @@ impl Floor {
             }
             Self::Log { port, file, offset } => drained(|| wire::log(*port, file, *offset)),
             Self::Append { rows } => Figures::Loaded(in_duckdb(|db| append(db, *rows))),
+            Self::Parquet { rows } => Figures::Loaded(parquet(*rows)),
             Self::Merge { rows, changes } => {
                 Figures::Loaded(in_duckdb(|db| merge(db, *rows, *changes)))
             }
@@ -198,6 +208,34 @@ fn merge(db: &Connection, rows: u64, changes: u64) -> Result<Loaded> {
     })
 }
 
+/// One file, zstd as in our destination; a million rows are made before they are written. Making
+/// them is not counted.
+fn parquet(rows: u64) -> Loaded {
+    let dir = tempfile::tempdir_in(".").expect("a temporary folder can be made");
+    let mut meter = Meter::default();
+    let mut rows = Rows::new().take(count(rows));
+    let file = std::fs::File::create(dir.path().join("floor.parquet")).expect("a file can be made");
+    let level = ZstdLevel::try_new(1).expect("there is such a level");
+    let properties = WriterProperties::builder().set_compression(Compression::ZSTD(level));
+    let mut first = batches(&mut rows);
+    let schema = first.first().expect("there are rows").schema();
+    let writer = ArrowWriter::try_new(file, schema, Some(properties.build()));
+    let mut writer = writer.expect("a writer can be made");
+    while !first.is_empty() {
+        meter.count(|| {
+            for batch in first.drain(..) {
+                writer.write(&batch).expect("rows can be written");
+            }
+        });
+        first = batches(&mut rows);
+    }
+    meter.count(|| writer.close().expect("a file can be ended"));
+    Loaded {
+        append: meter.spent(),
+        merge: Spent::default(),
+    }
+}
+
 /// Rows from all over the table, every fifth of them a new one.
 fn changed(rows: u64, changes: u64) -> impl Iterator<Item = Row> {
     let stride = count((rows / changes.max(1)).max(1));
@@ -259,6 +297,7 @@ mod tests {
             let loaded = append(db, 10_000)?;
             assert_eq!(rows(db), (10_000, 0));
             assert!(loaded.append.seconds > 0.0);
+            assert!(parquet(10_000).append.cpu_seconds > 0.0);
             db.execute_batch("DELETE FROM lineitem")?;
             let loaded = merge(db, 10_000, 1_000)?;
             assert_eq!(rows(db), (10_200, 200));

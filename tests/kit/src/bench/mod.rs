@@ -1,5 +1,5 @@
-//! `make bench`: how fast rows move from MariaDB to DuckDB, what that costs, and how near it is to
-//! what the parts can do at all.
+//! `make bench`: how fast rows move from MariaDB to DuckDB and into lakes, what that costs, and how
+//! near it is to what the parts can do at all.
 //!
 //! Invariant: a figure is printed only where the destination's contents equal the source's.
 //! Whatever is measured is a process of its own, the floors too, started by a small one: neither
@@ -7,7 +7,9 @@
 //!
 //! Deliberately absent: statistics over many runs, and rivals.
 
+mod api;
 mod backlog;
+mod bucket;
 mod checksum;
 mod floor;
 mod lineitem;
@@ -30,6 +32,11 @@ use options::{Format, Order};
 #[must_use]
 pub fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let Some((first, rest)) = arguments.split_first()
+        && first == "api"
+    {
+        return api::main(rest);
+    }
     match options::parse(&arguments) {
         Ok(Order::Measure(options)) => {
             let report = workload::measure(&options);
@@ -39,6 +46,7 @@ pub fn main() -> ExitCode {
             })
         }
         Ok(Order::Floor(floor)) => print(&to_json(&floor.run())),
+        Ok(Order::Serve(port, folder)) => bucket::serve(port, folder),
         Ok(Order::Help) => print(options::USAGE),
         Err(problem) => {
             let _ = writeln!(io::stderr(), "{problem}");

@@ -1,7 +1,7 @@
 //! What can be typed after `bench`.
 //!
-//! `floor ...` is not for people: it is how the benchmark starts itself for the parts that must be
-//! processes of their own.
+//! `floor ...` and `serve ...` are not for people: they are how the benchmark starts itself for the
+//! parts that must be processes of their own.
 
 use std::path::PathBuf;
 
@@ -10,10 +10,11 @@ use serde::Serialize;
 use super::floor::Floor;
 
 pub(super) const USAGE: &str = "\
-usage: bench [--rows N] [--only snapshot|bulk|single] [--json] [--binary PATH]
+usage: bench [--rows N] [--only NAME] [--json] [--binary PATH]
   --rows N       rows of the table (3000000); there are a third as many changes in bulk and a
                  fifteenth as many single-row transactions
-  --only NAME    one of the workloads
+  --only NAME    one of the workloads: snapshot, bulk, single, parquet, parquet-s3, iceberg; or `lake`
+                 for the last three
   --json         print one JSON document instead of tables
   --binary PATH  the program to measure; by default the `tributary` beside this one";
 
@@ -31,16 +32,49 @@ pub(super) enum Workload {
     Bulk,
     /// A backlog of transactions of one row each.
     Single,
+    /// The first copy, into a folder of Parquet files.
+    Parquet,
+    /// The first copy, into a bucket of Parquet files.
+    ParquetS3,
+    /// The first copy, into a table of Iceberg in a folder.
+    Iceberg,
 }
 
 impl Workload {
-    pub(super) const ALL: [Self; 3] = [Self::Snapshot, Self::Bulk, Self::Single];
+    pub(super) const ALL: [Self; 6] = [
+        Self::Snapshot,
+        Self::Bulk,
+        Self::Single,
+        Self::Parquet,
+        Self::ParquetS3,
+        Self::Iceberg,
+    ];
+    pub(super) const LAKES: [Self; 3] = [Self::Parquet, Self::ParquetS3, Self::Iceberg];
+
+    /// What takes the rows in the end, where it has nothing else to do.
+    pub(super) fn writer(self) -> &'static str {
+        match self {
+            Self::Snapshot | Self::Bulk | Self::Single => "DuckDB append",
+            Self::Parquet | Self::ParquetS3 | Self::Iceberg => "Arrow's writer",
+        }
+    }
+
+    /// Whether rows are merged into those that are there.
+    pub(super) fn merges(self) -> bool {
+        match self {
+            Self::Bulk | Self::Single => true,
+            Self::Snapshot | Self::Parquet | Self::ParquetS3 | Self::Iceberg => false,
+        }
+    }
 
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Snapshot => "snapshot",
             Self::Bulk => "bulk",
             Self::Single => "single",
+            Self::Parquet => "parquet",
+            Self::ParquetS3 => "parquet-s3",
+            Self::Iceberg => "iceberg",
         }
     }
 }
@@ -76,6 +110,8 @@ impl Options {
 pub(super) enum Order {
     Measure(Options),
     Floor(Floor),
+    /// Be the bucket, on a port, in a folder.
+    Serve(u16, PathBuf),
     Help,
 }
 
@@ -88,6 +124,12 @@ pub(super) fn parse(arguments: &[String]) -> Result<Order, String> {
         return floor
             .map(Order::Floor)
             .ok_or_else(|| format!("there is no such floor: {}\n{USAGE}", rest.join(" ")));
+    }
+    if let [word, port, folder] = arguments
+        && word == "serve"
+    {
+        let port = port.parse().map_err(|_| format!("`{port}` is no port"))?;
+        return Ok(Order::Serve(port, folder.into()));
     }
     let mut options = Options {
         rows: ROWS,
@@ -103,7 +145,7 @@ pub(super) fn parse(arguments: &[String]) -> Result<Order, String> {
         };
         match word {
             "--rows" => options.rows = rows(value()?)?,
-            "--only" => options.workloads = vec![workload(value()?)?],
+            "--only" => options.workloads = workloads(value()?)?,
             "--binary" => options.binary = Some(value()?.into()),
             "--json" => options.format = Format::Json,
             "--help" | "-h" => return Ok(Order::Help),
@@ -122,11 +164,16 @@ fn rows(text: &str) -> Result<u64, String> {
     }
 }
 
-fn workload(text: &str) -> Result<Workload, String> {
-    Workload::ALL
-        .into_iter()
-        .find(|workload| workload.name() == text)
-        .ok_or_else(|| format!("--only takes snapshot, bulk or single, not `{text}`"))
+fn workloads(text: &str) -> Result<Vec<Workload>, String> {
+    if text == "lake" {
+        return Ok(Workload::LAKES.to_vec());
+    }
+    let mut all = Workload::ALL.into_iter();
+    let found = all.find(|workload| workload.name() == text);
+    let names = Workload::ALL.map(Workload::name).join(", ");
+    found
+        .map(|workload| vec![workload])
+        .ok_or_else(|| format!("--only takes {names} or lake, not `{text}`"))
 }
 
 #[cfg(test)]
@@ -144,6 +191,11 @@ mod tests {
             panic!("these are options");
         };
         assert_eq!(options.workloads, [Workload::Bulk]);
+        let lakes = parsed("--only lake")
+            .map(|order| matches!(order, Order::Measure(o) if o.workloads == Workload::LAKES));
+        assert_eq!(lakes, Ok(true));
+        let serve = Order::Serve(9000, "bucket".into());
+        assert_eq!(parsed("serve 9000 bucket"), Ok(serve));
         assert_eq!(options.format, Format::Json);
         let sizes = (options.rows, options.changes(), options.transactions());
         assert_eq!(sizes, (30_000, 10_000, 2_000));
@@ -178,6 +230,7 @@ mod tests {
             Floor::Select { port: 3306 },
             log,
             Floor::Append { rows: 5 },
+            Floor::Parquet { rows: 5 },
             Floor::Merge {
                 rows: 5,
                 changes: 2,

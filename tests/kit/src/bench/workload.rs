@@ -1,14 +1,16 @@
-//! The three workloads, one after the other on one server and one file.
+//! The workloads, one after the other on one server: lakes first, while the table is as it was made;
+//! then those that go into one DuckDB file.
 
 use std::path::Path;
 
 use super::backlog;
+use super::bucket::Bucket;
 use super::floor::{Drained, Floor, Loaded};
 use super::options::{Options, Workload};
 use super::report::{Line, Measured, Report};
 use super::say;
 use super::source::Source;
-use super::target::{self, Target};
+use super::target::{self, Destination, Target};
 
 /// Measures what `options` ask for.
 pub(super) fn measure(options: &Options) -> Report {
@@ -29,7 +31,6 @@ struct Bench<'a> {
     options: &'a Options,
     dir: &'a Path,
     source: Source,
-    target: Target,
 }
 
 impl<'a> Bench<'a> {
@@ -40,27 +41,18 @@ impl<'a> Bench<'a> {
             options.rows
         ));
         let source = Source::start(options.rows, dir).await;
-        let target = Target::new(options.binary.as_deref(), &source, dir);
         let bench = Self {
             options,
             dir,
             source,
-            target,
         };
         let mut workloads = Vec::new();
-        let wanted = |workload| options.workloads.contains(&workload);
-        if wanted(Workload::Snapshot) {
-            workloads.push(bench.snapshot().await);
-        } else {
-            say("copying the table, which is not measured this time");
-            bench.target.sync();
+        for lake in Workload::LAKES {
+            if options.workloads.contains(&lake) {
+                workloads.push(bench.lake(lake).await);
+            }
         }
-        if wanted(Workload::Bulk) {
-            workloads.push(bench.bulk().await);
-        }
-        if wanted(Workload::Single) {
-            workloads.push(bench.single().await);
-        }
+        bench.duckdb(&mut workloads).await;
         Report {
             source: format!("MariaDB {}", bench.source.version().await),
             rows: options.rows,
@@ -70,37 +62,83 @@ impl<'a> Bench<'a> {
         }
     }
 
-    async fn snapshot(&self) -> Measured {
+    /// The workloads of one DuckDB file, which build on each other.
+    async fn duckdb(&self, workloads: &mut Vec<Measured>) {
+        let wanted = |workload| self.options.workloads.contains(&workload);
+        if !Workload::ALL[..3].iter().any(|workload| wanted(*workload)) {
+            return;
+        }
+        let target = self.target("duckdb", Destination::DuckDb);
+        if wanted(Workload::Snapshot) {
+            workloads.push(self.snapshot(&target).await);
+        } else {
+            say("copying the table, which is not measured this time");
+            target.sync();
+        }
+        if wanted(Workload::Bulk) {
+            workloads.push(self.bulk(&target).await);
+        }
+        if wanted(Workload::Single) {
+            workloads.push(self.single(&target).await);
+        }
+    }
+
+    /// The program in a folder of its own.
+    fn target(&self, name: &str, destination: Destination) -> Target {
+        let dir = self.dir.join(name);
+        std::fs::create_dir_all(&dir).expect("a folder can be made");
+        Target::new(
+            self.options.binary.as_deref(),
+            &self.source,
+            &dir,
+            destination,
+        )
+    }
+
+    async fn lake(&self, which: Workload) -> Measured {
+        let destination = match which {
+            Workload::ParquetS3 => Destination::ParquetS3(Bucket::start(&self.dir.join("bucket"))),
+            Workload::Iceberg => Destination::Iceberg,
+            Workload::Parquet | Workload::Snapshot | Workload::Bulk | Workload::Single => {
+                Destination::Parquet
+            }
+        };
+        let target = self.target(which.name(), destination);
+        let port = self.source.server.port();
+        let rows = self.options.rows;
+        let (drain, write) = (Floor::Select { port }, Floor::Parquet { rows });
+        self.workload(which, &target, rows, &drain, &write).await
+    }
+
+    async fn snapshot(&self, target: &Target) -> Measured {
         let port = self.source.server.port();
         let drain = Floor::Select { port };
         let append = Floor::Append {
             rows: self.options.rows,
         };
-        self.workload(Workload::Snapshot, self.options.rows, &drain, &append)
+        let rows = self.options.rows;
+        self.workload(Workload::Snapshot, target, rows, &drain, &append)
             .await
     }
 
-    async fn bulk(&self) -> Measured {
+    async fn bulk(&self, target: &Target) -> Measured {
         let changes = self.options.changes();
         say(&format!("making {changes} changes in bulk"));
         let drain = self.log_from_here().await;
         backlog::bulk(&self.source, changes).await;
-        self.workload(Workload::Bulk, changes, &drain, &self.merge(changes))
+        let merge = self.merge(changes);
+        self.workload(Workload::Bulk, target, changes, &drain, &merge)
             .await
     }
 
-    async fn single(&self) -> Measured {
+    async fn single(&self, target: &Target) -> Measured {
         let transactions = self.options.transactions();
         say(&format!("making {transactions} single-row transactions"));
         let drain = self.log_from_here().await;
         backlog::single(&self.source, transactions).await;
-        self.workload(
-            Workload::Single,
-            transactions,
-            &drain,
-            &self.merge(transactions),
-        )
-        .await
+        let merge = self.merge(transactions);
+        self.workload(Workload::Single, target, transactions, &drain, &merge)
+            .await
     }
 
     async fn log_from_here(&self) -> Floor {
@@ -119,8 +157,16 @@ impl<'a> Bench<'a> {
         }
     }
 
-    /// Measures one sync between two drains of the same bytes, and what DuckDB takes at least.
-    async fn workload(&self, which: Workload, rows: u64, drain: &Floor, load: &Floor) -> Measured {
+    /// Measures one sync between two drains of the same bytes, and what DuckDB or Arrow's writer takes
+    /// at least.
+    async fn workload(
+        &self,
+        which: Workload,
+        target: &Target,
+        rows: u64,
+        drain: &Floor,
+        load: &Floor,
+    ) -> Measured {
         say(&format!(
             "measuring {}: what is passed over the wire",
             which.name()
@@ -129,12 +175,12 @@ impl<'a> Bench<'a> {
         self.source.rest().await;
         say("  tributary");
         let before = self.source.cpu_seconds();
-        let usage = self.target.sync();
+        let usage = target.sync();
         let source_cpu_seconds = self.source.cpu_seconds() - before;
         let second = self.drain(drain, rows).await;
         say("  comparing contents");
-        let contents = self.target.verify(&self.source).await;
-        say("  DuckDB alone");
+        let contents = target.verify(&self.source).await;
+        say(&format!("  {} alone", which.writer()));
         let loaded: Loaded = target::own(load, self.dir);
         Measured {
             workload: which,
@@ -143,7 +189,7 @@ impl<'a> Bench<'a> {
             tributary: Line::of_process(rows, usage, source_cpu_seconds),
             drain: first.0.least(second.0),
             append: Line::of_part(rows, loaded.append),
-            merge: (which != Workload::Snapshot).then(|| Line::of_part(rows, loaded.merge)),
+            merge: which.merges().then(|| Line::of_part(rows, loaded.merge)),
             contents,
         }
     }
