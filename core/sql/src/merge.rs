@@ -132,6 +132,43 @@ impl<D: Dialect> Merge<'_, D> {
         vec![insert, self.drop_staging()]
     }
 
+    /// Makes room for the values that say which rows are gone: some of the plan's columns.
+    ///
+    /// # Errors
+    /// Fails for a type that the dialect does not have.
+    pub fn create_clear(&self, names: &[&str]) -> Result<String> {
+        let is_named = |column: &&TableColumn| names.contains(&column.name.as_str());
+        let columns = self.define(self.plan.columns.iter().filter(is_named))?;
+        let create = self.dialect.create_temporary(&self.staging.fold);
+        Ok(format!("{create} ({})", columns.join(", ")))
+    }
+
+    /// Rows that agree with one of those values are gone. Staged rows must have been folded before.
+    #[must_use]
+    pub fn clear(&self, names: &[&str]) -> Vec<String> {
+        let (table, fold) = (
+            self.dialect.table(&self.plan.table),
+            self.quoted(&self.staging.fold),
+        );
+        let same = names.iter().map(|name| {
+            let name = self.quoted(name);
+            format!("t.{name} = f.{name}")
+        });
+        let same = same.collect::<Vec<_>>().join(" AND ");
+        let go = match self.plan.deletes {
+            Deletes::Ignore => None,
+            Deletes::Hard => Some(format!(
+                "DELETE FROM {table} AS t USING {fold} AS f WHERE {same}"
+            )),
+            Deletes::Soft => Some(format!(
+                "UPDATE {table} AS t SET {} FROM {fold} AS f WHERE {same} AND t.{} IS DISTINCT FROM TRUE",
+                self.marks(),
+                self.quoted(DELETED)
+            )),
+        };
+        go.into_iter().chain([self.drop_fold()]).collect()
+    }
+
     /// Empties the table. Staged rows must have been folded before, or dropped where none would
     /// stay.
     #[must_use]
@@ -353,6 +390,21 @@ mod tests {
         INSERT INTO "shop"."odd ""orders""" ("id", "note", "_tributary_synced_at", "_tributary_deleted") SELECT s."id", s."note", NOW, s."_tributary_staged_delete" FROM "staged" AS s;
         DROP TABLE "staged"
         "#);
+    }
+
+    #[test]
+    fn clearing_follows_the_plans_deletes() {
+        let clear = |deletes| with(deletes, |merge| merge.clear(&["note"])).join(";\n");
+        insta::assert_snapshot!(with(Deletes::Soft, |merge| merge.create_clear(&["note"])).unwrap(), @r#"CREATE TEMPORARY TABLE "fold" ("note" TEXT)"#);
+        insta::assert_snapshot!(clear(Deletes::Hard), @r#"
+        DELETE FROM "shop"."odd ""orders""" AS t USING "fold" AS f WHERE t."note" = f."note";
+        DROP TABLE "fold"
+        "#);
+        insta::assert_snapshot!(clear(Deletes::Soft), @r#"
+        UPDATE "shop"."odd ""orders""" AS t SET "_tributary_deleted" = TRUE, "_tributary_synced_at" = NOW FROM "fold" AS f WHERE t."note" = f."note" AND t."_tributary_deleted" IS DISTINCT FROM TRUE;
+        DROP TABLE "fold"
+        "#);
+        assert_eq!(clear(Deletes::Ignore), r#"DROP TABLE "fold""#);
     }
 
     #[test]

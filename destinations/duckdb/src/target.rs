@@ -326,9 +326,16 @@ impl Target {
         let names: Vec<&str> = schema.fields().iter().map(|f| f.name().as_str()).collect();
         let create = self.merge(site, |merge| merge.create_clear(&names))?;
         site.run(&[create], "making room for what is gone")?;
-        append(&site.connection, Place::Temporary(&self.staging.fold), &[of])?;
+        append(
+            &site.connection,
+            Place::Temporary(&self.staging.fold),
+            &[of],
+        )?;
         let statements = self.merge(site, |merge| merge.clear(&names));
-        site.run(&statements, &format!("clearing rows of {}", self.plan.table))
+        site.run(
+            &statements,
+            &format!("clearing rows of {}", self.plan.table),
+        )
     }
 
     /// Empties the table at this point of the order.

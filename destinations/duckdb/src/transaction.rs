@@ -87,6 +87,10 @@ impl Transaction {
                 let (target, site) = self.target(&plan)?;
                 target.truncate(site, kind)?;
             }
+            Change::Clear { plan, of } => {
+                let (target, site) = self.target(&plan)?;
+                target.clear(site, of)?;
+            }
             Change::Rejected(rejections) => self.write_rejected(&rejections)?,
         }
         reach("load.after_stage")

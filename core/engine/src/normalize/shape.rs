@@ -10,7 +10,7 @@ use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions, StringArray, new_nu
 use arrow_cast::{CastOptions, cast_with_options};
 use arrow_schema::{DataType as Arrow, Field, Schema, SchemaRef};
 use tributary_model::{
-    Batch, ChangeBatch, Error, ErrorKind, Op, Positions, Presence, Result, TablePlan,
+    Batch, ChangeBatch, Error, ErrorKind, Op, Positions, Presence, Result, TableColumn, TablePlan,
 };
 
 use super::evolve::Target;
@@ -95,6 +95,32 @@ impl Shape {
         assemble(self.schema.clone(), arrays, batch.columns.num_rows())
     }
 
+    /// Rows with op `t` that hold nothing but these columns: what agrees with one of them is gone.
+    pub(crate) fn marker_rows(
+        plan: &Arc<TablePlan>,
+        named: &[(&TableColumn, ArrayRef)],
+        of: &ChangeBatch,
+    ) -> Result<Batch> {
+        let (schema, count) = (arrow_schema_of(plan), of.ops.len());
+        let arrays = schema.fields().iter().map(|field| {
+            let known = named
+                .iter()
+                .find(|(column, _)| column.name == *field.name());
+            match (known, field.name().as_str()) {
+                (Some((_, array)), _) => array.clone(),
+                (None, OP) => texts_of(std::iter::repeat_n(Op::Truncate.letter(), count)),
+                (None, POSITION) => position_texts(&of.positions, count),
+                (None, _) => new_null_array(field.data_type(), count),
+            }
+        });
+        Ok(Batch {
+            plan: plan.clone(),
+            ops: vec![Op::Truncate; count],
+            presence: Presence::Possible,
+            rows: assemble(schema.clone(), arrays.collect(), count)?,
+        })
+    }
+
     /// One row of NULLs with op `t`.
     pub(crate) fn truncate_row(plan: &Arc<TablePlan>, positions: Positions) -> Result<Batch> {
         let schema = arrow_schema_of(plan);
@@ -114,6 +140,31 @@ impl Shape {
             rows,
         })
     }
+}
+
+/// A column's values as the table's column has them.
+pub(crate) fn value(
+    array: &ArrayRef,
+    how: Option<&Hide>,
+    column: &TableColumn,
+) -> Result<ArrayRef> {
+    match how {
+        Some(how) => hide(array.as_ref(), how),
+        None => cast(array, &column.data_type.to_arrow()),
+    }
+}
+
+/// Rows of some of a table's columns.
+pub(crate) fn columns(named: Vec<(&TableColumn, ArrayRef)>, rows: usize) -> Result<RecordBatch> {
+    let field = |(column, array): &(&TableColumn, ArrayRef)| {
+        Field::new(&column.name, array.data_type().clone(), true)
+    };
+    let schema = Arc::new(Schema::new(named.iter().map(field).collect::<Vec<_>>()));
+    assemble(
+        schema,
+        named.into_iter().map(|(_, array)| array).collect(),
+        rows,
+    )
 }
 
 fn arrow_schema_of(plan: &TablePlan) -> SchemaRef {

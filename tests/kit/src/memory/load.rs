@@ -41,6 +41,11 @@ impl MemoryLoad {
                     table.follow(plan)?;
                     table.truncate(plan, *kind);
                 }
+                Change::Clear { plan, of } => {
+                    let table = tables.entry(plan.table.clone()).or_default();
+                    table.follow(plan)?;
+                    table.clear(plan, of);
+                }
                 Change::Rejected(rejections) => rejected.extend_from_slice(rejections),
             }
         }

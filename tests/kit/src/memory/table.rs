@@ -1,7 +1,8 @@
 //! A table in memory: rows of canonical texts, found by key.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
+use arrow_array::RecordBatch;
 use chrono::{DateTime, Utc};
 use tributary_model::{
     Batch, DataType, Deletes, Error, ErrorKind, Mode, Op, Presence, Result, TableColumn, TablePlan,
@@ -228,6 +229,42 @@ impl Table {
         if let Some(at) = self.place(name) {
             row[at] = Some(value.to_owned());
         }
+    }
+
+    /// Takes the rows out that agree with one of `of`, as the plan says.
+    pub(super) fn clear(&mut self, plan: &TablePlan, of: &RecordBatch) {
+        let schema = of.schema();
+        let named = schema.fields().iter().zip(of.columns());
+        let columns: Vec<_> = named
+            .filter_map(|(field, array)| {
+                let place = self.place(field.name())?;
+                let data_type = self.columns[place].data_type;
+                Some((place, cells::texts(data_type, array)))
+            })
+            .collect();
+        let gone: HashSet<Vec<Cell>> = (0..of.num_rows())
+            .map(|row| {
+                columns
+                    .iter()
+                    .map(|(_, texts)| texts[row].clone())
+                    .collect()
+            })
+            .collect();
+        let deleted = self.place(DELETED);
+        let mut numbers = Vec::new();
+        for (number, row) in &mut self.rows {
+            let of_row: Vec<Cell> = columns
+                .iter()
+                .map(|(place, _)| row[*place].clone())
+                .collect();
+            match (gone.contains(&of_row), plan.mode, plan.deletes, deleted) {
+                (true, Mode::Merge, Deletes::Soft, Some(at)) => row[at] = Some("true".to_owned()),
+                (true, Mode::Merge, Deletes::Hard, _) => numbers.push(*number),
+                _ => {}
+            }
+        }
+        self.rows.retain(|number, _| !numbers.contains(number));
+        self.by_key.retain(|_, number| !numbers.contains(number));
     }
 
     /// Empties the table as the plan and the kind say.

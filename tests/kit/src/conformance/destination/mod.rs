@@ -3,6 +3,7 @@
 //! Each check has a connection and tables of its own, so that all of them run in one place.
 
 mod append;
+mod clear;
 mod evolution;
 mod fence;
 mod merge;
@@ -58,8 +59,12 @@ where
                 merge::keys_of_several_columns(&subject).await;
                 truncate::as_a_change(&subject).await;
                 truncate::as_a_restart(&subject).await;
+                clear::lists_that_come_anew(&subject).await;
             }
-            Mode::Append => append::every_change_is_a_row(&subject).await,
+            Mode::Append => {
+                append::every_change_is_a_row(&subject).await;
+                clear::of_a_history(&subject).await;
+            }
             Mode::Replace => replace::swaps_the_whole_table(&subject).await,
             Mode::History => panic!("the suite does not know `history` yet: teach it first"),
         }
