@@ -1,10 +1,11 @@
 //! MySQL and MariaDB as a source: a first copy without locks, then the change log.
 //!
 //! The way of a row: [`session`] and [`server`] connect and say who is there, [`discover`] lists
-//! tables, [`layout`] says how their rows are cut up, [`snapshot`] copies them, [`log`] follows what
-//! changes, [`decode`] turns both into the same columns, and [`reader`] sends them in order.
+//! tables, [`layout`] says how their rows are cut up, [`snapshot`] copies them over a [`link`],
+//! [`log`] follows what changes, [`decode`] turns both into the same columns, and [`reader`] sends them in order.
 
 mod address;
+mod ask;
 mod column;
 mod config;
 mod cursor;
@@ -16,6 +17,7 @@ mod failure;
 mod gtid;
 mod info;
 mod layout;
+mod link;
 mod log;
 mod names;
 mod position;

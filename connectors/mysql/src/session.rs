@@ -18,11 +18,11 @@ use crate::settings::{Endpoint, Settings, Tls};
 mod tls;
 
 /// A server that does not answer within this time is away.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// An idle connection asks after the other side this often.
 const KEEPALIVE: Duration = Duration::from_secs(30);
 /// The largest packet that we take, the protocol's limit: one row may be that long.
-const MAX_PACKET: usize = 1 << 30;
+pub(crate) const MAX_PACKET: usize = 1 << 30;
 /// How long the server keeps an idle connection, seconds.
 const WAIT_TIMEOUT: usize = 28_800;
 /// Statements prepared at the same time: some for each table.
@@ -32,7 +32,7 @@ const STATEMENTS: usize = 256;
 ///
 /// Comments for one flavor or version hide a variable from those that don't know it: MariaDB skips
 /// `/*!50700` to `/*!99999`, MySQL skips `/*M!`.
-const SESSION: [&str; 3] = [
+pub(crate) const SESSION: [&str; 3] = [
     "SET NAMES utf8mb4",
     "SET SESSION time_zone = '+00:00', sql_mode = '', net_write_timeout = 3600, \
      net_read_timeout = 3600, wait_timeout = 28800, lock_wait_timeout = 30 \
@@ -106,8 +106,10 @@ async fn connect(settings: &Settings) -> Result<Conn> {
 }
 
 /// Why there is no connection.
-enum Refused {
+pub(crate) enum Refused {
+    /// Nothing came in time.
     Late,
+    /// An error did.
     Client(ClientError),
 }
 
@@ -119,7 +121,8 @@ impl Refused {
         }
     }
 
-    fn explain(self, settings: &Settings) -> Error {
+    /// The error with what helps.
+    pub(crate) fn explain(self, settings: &Settings) -> Error {
         match self {
             Self::Late => Error::new(
                 ErrorKind::Unavailable,

@@ -8,17 +8,14 @@ use std::sync::Arc;
 
 use arrow_array::{RecordBatch, RecordBatchOptions};
 use arrow_schema::{Field, Schema, SchemaRef};
-use mysql_async::Row;
 use tributary_model::{Error, Op, Result};
 
+use super::answer::{Answer, Values};
 use super::cell::{Cell, InKey, Stored};
 use super::reader::{Reader, malformed};
 use super::rejected::{Refusal, row_as_json};
 use crate::column::{Format, ValueOptions, ZeroDates};
 use crate::layout::Layout;
-
-/// The number of the charset of what is no text.
-const BINARY: u16 = 63;
 
 /// The rows so far.
 #[derive(Debug)]
@@ -115,12 +112,12 @@ impl RowBuilder {
         self.settle(filled, op)
     }
 
-    /// Adds a row of a snapshot, its values in the layout's order.
+    /// Adds a row of a snapshot: a packet of the binary protocol, its values in the layout's order.
     ///
     /// # Errors
-    /// Fails where the values are no row of the layout.
-    pub(crate) fn push_protocol_row(&mut self, row: &Row) -> Result<()> {
-        let filled = self.fill_from_protocol(row);
+    /// Fails where the packet is no row of the layout.
+    pub(crate) fn push_packet(&mut self, packet: &[u8], columns: &[Answer]) -> Result<()> {
+        let filled = self.fill_from_packet(packet, columns);
         self.settle(filled, Op::Read)
     }
 
@@ -148,24 +145,21 @@ impl RowBuilder {
         Ok(())
     }
 
-    fn fill_from_protocol(&mut self, row: &Row) -> Result<()> {
-        if row.len() != self.cells.len() {
+    fn fill_from_packet(&mut self, packet: &[u8], columns: &[Answer]) -> Result<()> {
+        if columns.len() != self.cells.len() {
             return Err(malformed(format!(
                 "the server answered with {} columns instead of {}",
-                row.len(),
+                columns.len(),
                 self.cells.len()
             )));
         }
-        for (index, cell) in self.cells.iter_mut().enumerate() {
-            let value = row
-                .as_ref(index)
-                .ok_or_else(|| Error::bug("a value of a row was taken before"))?;
-            let raw = || row.columns_ref()[index].character_set() == BINARY;
-            if cell.push_value(value, raw)? == Stored::StandIn {
+        let mut values = Values::of(packet, columns.len())?;
+        for (index, (cell, column)) in self.cells.iter_mut().zip(columns).enumerate() {
+            if cell.push_sent(values.next(*column)?, column.raw)? == Stored::StandIn {
                 self.stand_ins.push(index);
             }
         }
-        Ok(())
+        values.end()
     }
 
     /// Keeps, refuses or cuts off the row that has been filled in.

@@ -3,9 +3,9 @@
 //! Text arrives in UTF-8, converted by the server, except from columns that the layout fetches raw
 //! (see `Kind::fetched_raw`): the answer itself says of each column which of the two it is.
 
-use mysql_async::Value;
 use tributary_model::{Error, Result};
 
+use super::answer::Sent;
 use super::cell::{Cell, Stored};
 use super::charset::Charset;
 use super::from_image::{geometry, pad, vector};
@@ -19,9 +19,9 @@ impl Cell {
     /// # Errors
     /// Fails where the value is not of the column's kind.
     #[inline]
-    pub(super) fn push_value(&mut self, value: &Value, raw: impl Fn() -> bool) -> Result<Stored> {
+    pub(super) fn push_sent(&mut self, value: Sent<'_>, raw: bool) -> Result<Stored> {
         match (self, value) {
-            (cell, Value::NULL) => cell.push_null(),
+            (cell, Sent::Null) => cell.push_null(),
             (Self::I8(out) | Self::U8(out) | Self::I16(out) | Self::Year(out), value) => {
                 out.push(integer(value)?);
             }
@@ -30,24 +30,24 @@ impl Cell {
             }
             (Self::U32(out) | Self::I64(out), value) => out.push(integer(value)?),
             (Self::U64(out), value) => out.push(integer(value)?),
-            (Self::F32(out), Value::Float(number)) => out.push(*number),
-            (Self::F64(out), Value::Double(number)) => out.push(*number),
-            (Self::Flag(out), Value::Bytes(raw)) => out.push(big(raw) & 1 == 1),
-            (Self::Bits(out), Value::Bytes(raw)) => out.push(big(raw).cast_signed()),
-            (Self::AllBits(out), Value::Bytes(raw)) => out.push(big(raw)),
-            (Self::Decimal(packing, out), Value::Bytes(text)) => {
+            (Self::F32(out), Sent::Float(number)) => out.push(number),
+            (Self::F64(out), Sent::Double(number)) => out.push(number),
+            (Self::Flag(out), Sent::Bytes(raw)) => out.push(big(raw) & 1 == 1),
+            (Self::Bits(out), Sent::Bytes(raw)) => out.push(big(raw).cast_signed()),
+            (Self::AllBits(out), Sent::Bytes(raw)) => out.push(big(raw)),
+            (Self::Decimal(packing, out), Sent::Bytes(text)) => {
                 out.push(packing.parse_narrow(text)?);
             }
-            (Self::WideDecimal(packing, out), Value::Bytes(text)) => {
+            (Self::WideDecimal(packing, out), Sent::Bytes(text)) => {
                 out.push(packing.parse_wide(text)?);
             }
-            (cell, Value::Bytes(bytes)) => cell.push_bytes(bytes, raw)?,
+            (cell, Sent::Bytes(bytes)) => cell.push_bytes(bytes, raw)?,
             (cell, value) => return cell.push_temporal(value),
         }
         Ok(Stored::Itself)
     }
 
-    fn push_bytes(&mut self, bytes: &[u8], raw: impl Fn() -> bool) -> Result<()> {
+    fn push_bytes(&mut self, bytes: &[u8], raw: bool) -> Result<()> {
         match self {
             Self::Text(charset, out) | Self::JsonText(charset, out) => {
                 text(*charset, bytes, raw, out)
@@ -67,7 +67,7 @@ impl Cell {
         }
     }
 
-    fn push_temporal(&mut self, value: &Value) -> Result<Stored> {
+    fn push_temporal(&mut self, value: Sent<'_>) -> Result<Stored> {
         match (self, value) {
             (Self::Time(clock, out), value) => {
                 span(value)?.write(clock.fraction, &mut out.data);
@@ -101,17 +101,17 @@ impl Cell {
     }
 }
 
-fn integer<T: TryFrom<i64> + TryFrom<u64>>(value: &Value) -> Result<T> {
+fn integer<T: TryFrom<i64> + TryFrom<u64>>(value: Sent<'_>) -> Result<T> {
     let fitted = match value {
-        Value::Int(number) => T::try_from(*number).ok(),
-        Value::UInt(number) => T::try_from(*number).ok(),
+        Sent::Int(number) => T::try_from(number).ok(),
+        Sent::UInt(number) => T::try_from(number).ok(),
         other => return Err(unexpected(name(other))),
     };
     fitted.ok_or_else(|| malformed("a number does not fit its column"))
 }
 
-fn text(charset: Charset, bytes: &[u8], raw: impl Fn() -> bool, out: &mut Varying) -> Result<()> {
-    if charset.same_as_server() || !raw() {
+fn text(charset: Charset, bytes: &[u8], raw: bool, out: &mut Varying) -> Result<()> {
+    if charset.same_as_server() || !raw {
         out.push(bytes)
     } else {
         charset.decode(bytes, &mut out.data);
@@ -119,42 +119,28 @@ fn text(charset: Charset, bytes: &[u8], raw: impl Fn() -> bool, out: &mut Varyin
     }
 }
 
-fn moment(value: &Value) -> Result<Moment> {
-    match *value {
-        Value::Date(year, month, day, hour, minute, second, micros) => Ok(Moment {
-            year,
-            month,
-            day,
-            hour,
-            minute,
-            second,
-            micros,
-        }),
-        ref other => Err(unexpected(name(other))),
-    }
-}
-
-fn span(value: &Value) -> Result<Span> {
-    match *value {
-        Value::Time(negative, days, hours, minute, second, micros) => Ok(Span {
-            negative,
-            hours: days.wrapping_mul(24).wrapping_add(u32::from(hours)),
-            minute,
-            second,
-            micros,
-        }),
-        ref other => Err(unexpected(name(other))),
-    }
-}
-
-fn name(value: &Value) -> &'static str {
+fn moment(value: Sent<'_>) -> Result<Moment> {
     match value {
-        Value::NULL => "NULL",
-        Value::Bytes(_) => "text",
-        Value::Int(_) | Value::UInt(_) => "an integer",
-        Value::Float(_) | Value::Double(_) => "a float",
-        Value::Date(..) => "a date",
-        Value::Time(..) => "a time",
+        Sent::Moment(moment) => Ok(moment),
+        other => Err(unexpected(name(other))),
+    }
+}
+
+fn span(value: Sent<'_>) -> Result<Span> {
+    match value {
+        Sent::Span(span) => Ok(span),
+        other => Err(unexpected(name(other))),
+    }
+}
+
+fn name(value: Sent<'_>) -> &'static str {
+    match value {
+        Sent::Null => "NULL",
+        Sent::Bytes(_) => "text",
+        Sent::Int(_) | Sent::UInt(_) => "an integer",
+        Sent::Float(_) | Sent::Double(_) => "a float",
+        Sent::Moment(_) => "a date",
+        Sent::Span(_) => "a time",
     }
 }
 

@@ -7,6 +7,7 @@
 //! leaves the rows before it untouched.
 
 mod address;
+pub(crate) mod answer;
 pub(crate) mod builder;
 mod cell;
 pub(crate) mod charset;

@@ -8,11 +8,12 @@ mod zero_dates;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch};
-use mysql_async::consts::ColumnType;
-use mysql_async::{Column, Row, Value};
-use mysql_common::row::new_row;
+use mysql_async::consts::{ColumnFlags, ColumnType};
+use mysql_async::{Column, Value};
+use mysql_common::proto::MySerialize;
 use tributary_model::{Op, Result, StreamSchema};
 
+use super::answer::Answer;
 use super::builder::RowBuilder;
 use super::charset::Charset;
 use super::reader::Reader;
@@ -55,11 +56,50 @@ pub(super) fn layout(columns: &[(Kind, Wire)], keyed: bool) -> Arc<Layout> {
     })
 }
 
-/// A row of the binary protocol, whose columns are of this charset.
-pub(super) fn protocol_row(values: Vec<Value>, charset: u16) -> Row {
-    let column = Column::new(ColumnType::MYSQL_TYPE_STRING).with_character_set(charset);
-    let columns = vec![column; values.len()];
-    new_row(values, columns.into())
+/// A row of the binary protocol.
+pub(super) struct ProtocolRow {
+    packet: Vec<u8>,
+    columns: Vec<Answer>,
+}
+
+impl ProtocolRow {
+    pub(super) fn push_to(&self, builder: &mut RowBuilder) -> Result<()> {
+        builder.push_packet(&self.packet, &self.columns)
+    }
+}
+
+/// A row of the binary protocol, whose texts are of this charset.
+pub(super) fn protocol_row(values: Vec<Value>, charset: u16) -> ProtocolRow {
+    let mut nulls = vec![0_u8; (values.len() + 2).div_ceil(8)];
+    let mut body = Vec::new();
+    for (index, value) in values.iter().enumerate() {
+        if *value == Value::NULL {
+            nulls[(index + 2) / 8] |= 1 << ((index + 2) % 8);
+        }
+        value.serialize(&mut body);
+    }
+    let columns = values.iter().map(|value| {
+        let column = Column::new(data_type(value)).with_character_set(charset);
+        Answer::of(&match value {
+            Value::UInt(_) => column.with_flags(ColumnFlags::UNSIGNED_FLAG),
+            _ => column,
+        })
+    });
+    ProtocolRow {
+        columns: columns.collect(),
+        packet: [vec![0], nulls, body].concat(),
+    }
+}
+
+fn data_type(value: &Value) -> ColumnType {
+    match value {
+        Value::NULL | Value::Bytes(_) => ColumnType::MYSQL_TYPE_STRING,
+        Value::Int(_) | Value::UInt(_) => ColumnType::MYSQL_TYPE_LONGLONG,
+        Value::Float(_) => ColumnType::MYSQL_TYPE_FLOAT,
+        Value::Double(_) => ColumnType::MYSQL_TYPE_DOUBLE,
+        Value::Date(..) => ColumnType::MYSQL_TYPE_DATETIME,
+        Value::Time(..) => ColumnType::MYSQL_TYPE_TIME,
+    }
 }
 
 /// The one column that an image and a value make.
@@ -78,7 +118,7 @@ pub(super) fn one(
         let mut reader = Reader::new(&image);
         from_log.push_image(&mut reader, Op::Create)?;
         assert!(reader.is_empty(), "the image has been read to its end");
-        from_snapshot.push_protocol_row(&protocol_row(vec![value.clone()], charset))?;
+        protocol_row(vec![value.clone()], charset).push_to(&mut from_snapshot)?;
     }
     let column = |batch: RecordBatch| batch.column(0).clone();
     Ok((

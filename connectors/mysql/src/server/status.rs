@@ -1,10 +1,11 @@
 //! Where the server's log ends and begins.
 
-use mysql_async::prelude::{FromValue, Queryable};
-use mysql_async::{Conn, Row};
+use std::str::FromStr;
+
 use tributary_model::{Error, ErrorKind, Result};
 
 use super::{Flavor, Server, Version, silent};
+use crate::ask::{Ask, TextRow};
 use crate::failure::classify;
 use crate::gtid::{GtidPosition, Gtids};
 use crate::names::quote_text;
@@ -43,14 +44,14 @@ impl Server {
 /// # Errors
 /// [`ErrorKind::Config`] where there is no log; [`ErrorKind::Access`] with the grant where we may
 /// not ask.
-pub(crate) async fn status(conn: &mut Conn, server: &Server) -> Result<Status> {
+pub(crate) async fn status(conn: &mut impl Ask, server: &Server) -> Result<Status> {
     match server.flavor {
         Flavor::MySql => mysql_status(conn, server).await,
         Flavor::MariaDb => mariadb_status(conn, server).await,
     }
 }
 
-async fn mysql_status(conn: &mut Conn, server: &Server) -> Result<Status> {
+async fn mysql_status(conn: &mut impl Ask, server: &Server) -> Result<Status> {
     let row = status_row(conn, server).await?;
     let gtids = if server.gtid() {
         let text: Option<String> = cell(&row, "Executed_Gtid_Set");
@@ -66,7 +67,7 @@ async fn mysql_status(conn: &mut Conn, server: &Server) -> Result<Status> {
 
 /// MariaDB tells place and GTIDs by two statements: if no transaction came between, they belong
 /// together; on a busy server it is asked to look into the file, which takes longer.
-async fn mariadb_status(conn: &mut Conn, server: &Server) -> Result<Status> {
+async fn mariadb_status(conn: &mut impl Ask, server: &Server) -> Result<Status> {
     const TRIES: usize = 3;
     let mut before = mariadb_gtids(conn).await?;
     for _ in 0..TRIES {
@@ -83,34 +84,36 @@ async fn mariadb_status(conn: &mut Conn, server: &Server) -> Result<Status> {
     Ok(Status { position, gtids })
 }
 
-async fn mariadb_gtids(conn: &mut Conn) -> Result<GtidPosition> {
-    let text: Option<String> = conn
-        .query_first("SELECT @@GLOBAL.gtid_binlog_pos")
+async fn mariadb_gtids(conn: &mut impl Ask) -> Result<GtidPosition> {
+    let rows = conn
+        .ask("SELECT @@GLOBAL.gtid_binlog_pos")
         .await
         .map_err(|error| classify(error, "asking for the GTID position"))?;
+    let text = rows.first().and_then(|row| row.at(0));
     text.unwrap_or_default().parse()
 }
 
 /// The GTID position that belongs to a place in MariaDB's log; `None` where the place is not
 /// between two events of a file that is there.
 pub(crate) async fn gtids_at(
-    conn: &mut Conn,
+    conn: &mut impl Ask,
     position: &LogPosition,
 ) -> Result<Option<GtidPosition>> {
     let (file, offset) = (quote_text(&position.file), position.offset);
-    let text: Option<Option<String>> = conn
-        .query_first(format!("SELECT BINLOG_GTID_POS({file}, {offset})"))
+    let rows = conn
+        .ask(&format!("SELECT BINLOG_GTID_POS({file}, {offset})"))
         .await
         .map_err(|error| classify(error, "asking for the GTID position of a place in the log"))?;
-    text.flatten().map(|text| text.parse()).transpose()
+    let text = rows.first().and_then(|row| row.at(0));
+    text.map(str::parse).transpose()
 }
 
 /// The files of the log, the oldest first.
 ///
 /// # Errors
 /// As for [`status`].
-pub(crate) async fn log_files(conn: &mut Conn, server: &Server) -> Result<Vec<LogFile>> {
-    let rows: Vec<Row> = conn.query("SHOW BINARY LOGS").await.map_err(|error| {
+pub(crate) async fn log_files(conn: &mut impl Ask, server: &Server) -> Result<Vec<LogFile>> {
+    let rows = conn.ask("SHOW BINARY LOGS").await.map_err(|error| {
         grant(
             classify(error, "listing the files of the binary log"),
             server,
@@ -125,23 +128,23 @@ pub(crate) async fn log_files(conn: &mut Conn, server: &Server) -> Result<Vec<Lo
         .collect()
 }
 
-async fn status_row(conn: &mut Conn, server: &Server) -> Result<Row> {
-    let row: Option<Row> = conn
-        .query_first(server.status_statement())
+async fn status_row(conn: &mut impl Ask, server: &Server) -> Result<TextRow> {
+    let rows = conn
+        .ask(server.status_statement())
         .await
         .map_err(|error| grant(classify(error, "asking where the binary log ends"), server))?;
-    row.ok_or_else(|| {
+    rows.into_iter().next().ok_or_else(|| {
         Error::new(ErrorKind::Config, "the server writes no binary log")
             .fix("Set log_bin in the server's configuration and restart it.")
     })
 }
 
 /// A column of a row; `None` where it is missing, NULL or of another type.
-fn cell<T: FromValue>(row: &Row, name: &str) -> Option<T> {
-    row.get_opt(name)?.ok()
+fn cell<T: FromStr>(row: &TextRow, name: &str) -> Option<T> {
+    row.get(name)?.parse().ok()
 }
 
-fn position(row: &Row, server: &Server) -> Result<LogPosition> {
+fn position(row: &TextRow, server: &Server) -> Result<LogPosition> {
     match (cell(row, "File"), cell(row, "Position")) {
         (Some(file), Some(offset)) => Ok(LogPosition { file, offset }),
         _ => Err(silent(server.status_statement())),

@@ -3,8 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use mysql_async::Conn;
-use mysql_async::prelude::Queryable;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tributary_model::{Error, ErrorKind, Result, StreamName};
@@ -13,10 +11,10 @@ use crate::column::ValueOptions;
 use crate::failure::classify;
 use crate::info::TableInfo;
 use crate::layout::Layout;
+use crate::link::{self, Link};
 use crate::names::quote;
 use crate::position::LogPosition;
 use crate::server::{Server, status};
-use crate::session;
 use crate::settings::Settings;
 
 pub(crate) use super::fence::Low;
@@ -95,7 +93,7 @@ struct Shared {
     server: Arc<Server>,
     options: ValueOptions,
     outbox: mpsc::Sender<(JobId, Copied)>,
-    idle: Mutex<Vec<Conn>>,
+    idle: Mutex<Vec<Link>>,
 }
 
 struct Running {
@@ -193,21 +191,21 @@ async fn run(shared: &Shared, id: JobId, job: &Job, go: oneshot::Receiver<()>) -
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
         .pop();
-    let mut conn = match idle {
-        Some(conn) => conn,
-        None => session::open(&shared.settings).await?,
+    let mut link = match idle {
+        Some(link) => link,
+        None => link::open(&shared.settings).await?,
     };
     let fence = Fence::of(&shared.server);
     let view = fence
-        .open(&mut conn, &shared.server, &job.table, &job.low)
+        .open(&mut link, &shared.server, &job.table, &job.low)
         .await?;
     let exhausted = match view {
         View::Open(high) => {
             let limit = job.limit();
             shared.say(id, Copied::Opened(high)).await?;
             wait(go).await?;
-            let count = send_rows(shared, id, job, &mut conn, limit).await?;
-            conn.query_drop("COMMIT")
+            let count = send_rows(shared, id, job, &mut link, limit).await?;
+            link.run("COMMIT")
                 .await
                 .map_err(|error| classify(error, "ending a consistent view"))?;
             count < limit
@@ -215,9 +213,9 @@ async fn run(shared: &Shared, id: JobId, job: &Job, go: oneshot::Receiver<()>) -
         View::Locks if job.is_too_large_for_locks() => return Err(no_fence(job)),
         View::Locks => {
             let limit = job.locked_limit();
-            let (count, batches) = hold_rows(shared, job, &mut conn, limit).await?;
+            let (count, batches) = hold_rows(shared, job, &mut link, limit).await?;
             // Behind the last row: nothing that was read is later than this.
-            let high = status(&mut conn, &shared.server).await?.position;
+            let high = status(&mut link, &shared.server).await?.position;
             shared.say(id, Copied::Opened(high)).await?;
             wait(go).await?;
             for batch in batches {
@@ -230,7 +228,7 @@ async fn run(shared: &Shared, id: JobId, job: &Job, go: oneshot::Receiver<()>) -
         .idle
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
-        .push(conn);
+        .push(link);
     Ok(exhausted)
 }
 
@@ -242,12 +240,12 @@ async fn send_rows(
     shared: &Shared,
     id: JobId,
     job: &Job,
-    conn: &mut Conn,
+    link: &mut Link,
     limit: u64,
 ) -> Result<u64> {
     let query = job.query(limit, Locking::None);
     let shape = job.shape(shared.options);
-    let mut arriving = Arriving::open(conn, &query, &shape).await?;
+    let mut arriving = Arriving::open(link, &query, &shape).await?;
     while let Some(batch) = arriving.next().await? {
         shared.say(id, Copied::Rows(batch)).await?;
     }
@@ -257,12 +255,12 @@ async fn send_rows(
 async fn hold_rows(
     shared: &Shared,
     job: &Job,
-    conn: &mut Conn,
+    link: &mut Link,
     limit: u64,
 ) -> Result<(u64, Vec<Batch>)> {
     let query = job.query(limit, Locking::Share);
     let shape = job.shape(shared.options);
-    let mut arriving = Arriving::open(conn, &query, &shape).await?;
+    let mut arriving = Arriving::open(link, &query, &shape).await?;
     let mut held = Vec::new();
     while let Some(batch) = arriving.next().await? {
         held.push(batch);

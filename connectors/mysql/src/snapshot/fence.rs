@@ -6,10 +6,9 @@
 
 use std::time::Duration;
 
-use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, Row};
 use tributary_model::{Error, ErrorKind, Result};
 
+use crate::ask::Ask;
 use crate::failure::{classify, server_code};
 use crate::gtid::Gtids;
 use crate::info::TableInfo;
@@ -66,7 +65,7 @@ impl Fence {
     /// Opens a view that shows every transaction up to `low`.
     pub(crate) async fn open(
         self,
-        conn: &mut Conn,
+        conn: &mut impl Ask,
         server: &Server,
         table: &TableInfo,
         low: &Low,
@@ -89,17 +88,17 @@ impl Fence {
     }
 }
 
-async fn start(conn: &mut Conn, server: &Server) -> Result<View> {
+async fn start(conn: &mut impl Ask, server: &Server) -> Result<View> {
     drop_query(conn, START).await?;
     // After the view: what it shows was in the log before this answer.
     Ok(View::Open(status(conn, server).await?.position))
 }
 
-async fn wait_until_executed(conn: &mut Conn, gtids: &Gtids) -> Result<()> {
+async fn wait_until_executed(conn: &mut impl Ask, gtids: &Gtids) -> Result<()> {
     let seconds = PATIENCE.as_secs();
     let sql = format!("SELECT WAIT_FOR_EXECUTED_GTID_SET('{gtids}', {seconds})");
-    let timed_out: Option<Option<i64>> = conn.query_first(sql).await.map_err(waiting)?;
-    if timed_out.flatten() == Some(0) {
+    let answer = conn.ask(&sql).await.map_err(waiting)?;
+    if answer.first().and_then(|row| row.at(0)) == Some("0") {
         Ok(())
     } else {
         Err(stalled())
@@ -113,7 +112,7 @@ async fn wait_until_executed(conn: &mut Conn, gtids: &Gtids) -> Result<()> {
 /// is a place of complete commits too, just an older one: here it means waiting a little longer,
 /// while inside it could be newer than the view. File and offset may come from two sessions, so
 /// that the answer has to be good twice.
-async fn wait_until_committed(conn: &mut Conn, low: &Low) -> Result<()> {
+async fn wait_until_committed(conn: &mut impl Ask, low: &Low) -> Result<()> {
     let mut step = STEP;
     let mut waited = Duration::ZERO;
     let mut agreed = 0;
@@ -133,18 +132,19 @@ async fn wait_until_committed(conn: &mut Conn, low: &Low) -> Result<()> {
     Ok(())
 }
 
-async fn committed_position(conn: &mut Conn) -> Result<LogPosition> {
-    let rows: Vec<Row> = conn
-        .query("SHOW STATUS WHERE Variable_name IN ('Binlog_snapshot_file', 'Binlog_snapshot_position')")
+async fn committed_position(conn: &mut impl Ask) -> Result<LogPosition> {
+    let rows = conn
+        .ask("SHOW STATUS WHERE Variable_name IN ('Binlog_snapshot_file', 'Binlog_snapshot_position')")
         .await
         .map_err(waiting)?;
     let mut file = None;
     let mut offset = None;
     for row in rows {
-        let (name, value): (String, String) = mysql_async::from_row_opt(row)
-            .map_err(|cause| Error::bug("SHOW STATUS has other columns").because(cause))?;
+        let (Some(name), Some(value)) = (row.at(0), row.at(1)) else {
+            return Err(Error::bug("SHOW STATUS has other columns"));
+        };
         match name.to_ascii_lowercase().as_str() {
-            "binlog_snapshot_file" => file = Some(value),
+            "binlog_snapshot_file" => file = Some(value.to_owned()),
             "binlog_snapshot_position" => offset = value.parse().ok(),
             _ => {}
         }
@@ -159,7 +159,7 @@ async fn committed_position(conn: &mut Conn) -> Result<LogPosition> {
     }
 }
 
-async fn lock_and_let_go(conn: &mut Conn, table: &TableInfo) -> Result<()> {
+async fn lock_and_let_go(conn: &mut impl Ask, table: &TableInfo) -> Result<()> {
     const LOCK_WAIT: &str = "SET SESSION lock_wait_timeout = 2";
     const LOCK_TIMEOUT: u16 = 1205;
     let sql = format!(
@@ -186,8 +186,8 @@ fn lacks_right(error: &Error) -> bool {
     matches!(server_code(error), Some(1044 | 1142 | 1227))
 }
 
-async fn drop_query(conn: &mut Conn, sql: &str) -> Result<()> {
-    conn.query_drop(sql).await.map_err(waiting)
+async fn drop_query(conn: &mut impl Ask, sql: &str) -> Result<()> {
+    conn.ask(sql).await.map(drop).map_err(waiting)
 }
 
 fn waiting(error: mysql_async::Error) -> Error {

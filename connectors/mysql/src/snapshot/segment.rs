@@ -4,6 +4,7 @@ use mysql_async::Value;
 use serde::{Deserialize, Serialize};
 use tributary_model::{Error, Result};
 
+use crate::decode::answer::Sent;
 use crate::info::TableInfo;
 use crate::layout::Layout;
 
@@ -103,25 +104,30 @@ impl KeyStyle {
     }
 
     /// Keeps a value that the server sent.
-    pub(crate) fn keep(self, value: &Value) -> Result<KeyValue> {
+    pub(crate) fn keep(self, value: Sent<'_>) -> Result<KeyValue> {
         Ok(match (self, value) {
-            (_, Value::Int(number)) => KeyValue::Int(*number),
-            (_, Value::UInt(number)) => KeyValue::Uint(*number),
-            (Self::Bytes, Value::Bytes(bytes)) => {
+            (_, Sent::Int(number)) => KeyValue::Int(number),
+            (_, Sent::UInt(number)) => KeyValue::Uint(number),
+            (Self::Bytes, Sent::Bytes(bytes)) => {
                 KeyValue::Hex(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
             }
-            (Self::Plain | Self::Decimal(..), Value::Bytes(bytes)) => {
-                KeyValue::Text(String::from_utf8(bytes.clone()).map_err(|cause| {
+            (Self::Plain | Self::Decimal(..), Sent::Bytes(bytes)) => {
+                KeyValue::Text(String::from_utf8(bytes.to_vec()).map_err(|cause| {
                     Error::bug("a key arrived that is not UTF-8").because(cause)
                 })?)
             }
-            (_, &Value::Date(year, month, day, hour, minute, second, micros)) => {
-                KeyValue::Date(year, month, day, hour, minute, second, micros)
-            }
-            (_, &Value::Time(negative, days, hours, minutes, seconds, micros)) => {
-                KeyValue::Time(negative, days, hours, minutes, seconds, micros)
-            }
-            (_, Value::NULL | Value::Float(_) | Value::Double(_)) => {
+            (_, Sent::Moment(at)) => KeyValue::Date(
+                at.year, at.month, at.day, at.hour, at.minute, at.second, at.micros,
+            ),
+            (_, Sent::Span(span)) => KeyValue::Time(
+                span.negative,
+                span.hours / 24,
+                (span.hours % 24) as u8,
+                span.minute,
+                span.second,
+                span.micros,
+            ),
+            (_, Sent::Null | Sent::Float(_) | Sent::Double(_)) => {
                 return Err(Error::bug("a key arrived that is no key"));
             }
         })

@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arrow_array::RecordBatch;
-use mysql_async::prelude::Queryable;
-use mysql_async::{BinaryProtocol, Conn, Params, QueryResult, Row};
 use tributary_model::{Error, ErrorKind, Rejection, Result, StreamName};
 
 use crate::column::ValueOptions;
 use crate::decode::RowBuilder;
+use crate::decode::answer::{Answer, Values};
 use crate::failure::classify;
 use crate::layout::Layout;
+use crate::link::{Link, Ready};
 use crate::rejections::{rejections, remark};
 
 use super::query::Query;
@@ -47,30 +47,32 @@ const BATCH_BYTES: usize = 8 << 20;
 
 /// Rows that arrive.
 pub(crate) struct Arriving<'c> {
-    result: QueryResult<'c, 'static, BinaryProtocol>,
+    link: &'c mut Link,
+    columns: Vec<Answer>,
     builder: RowBuilder,
     shape: &'c Shape,
     count: u64,
+    /// The last row, for its key.
+    last: Vec<u8>,
+    is_over: bool,
 }
 
 impl<'c> Arriving<'c> {
     /// Runs a query.
-    pub(crate) async fn open(conn: &'c mut Conn, query: &Query, shape: &'c Shape) -> Result<Self> {
-        let parameters = if query.parameters.is_empty() {
-            Params::Empty
-        } else {
-            Params::Positional(query.parameters.clone())
-        };
-        let result = conn
-            .exec_iter(query.sql.as_str(), parameters)
+    pub(crate) async fn open(link: &'c mut Link, query: &Query, shape: &'c Shape) -> Result<Self> {
+        let columns = link
+            .select(&query.sql, &query.parameters)
             .await
             .map_err(|error| classify(error, format!("copying {}", shape.stream)))?;
         let builder = RowBuilder::new(shape.layout.clone(), shape.options)?;
         Ok(Self {
-            result,
+            link,
+            columns,
             builder,
             shape,
             count: 0,
+            last: Vec::new(),
+            is_over: false,
         })
     }
 
@@ -92,48 +94,76 @@ impl<'c> Arriving<'c> {
     }
 
     async fn fill(&mut self) -> Result<Option<Batch>> {
-        let mut last: Option<Row> = None;
-        while let Some(row) = self
-            .result
-            .next()
-            .await
-            .map_err(|error| classify(error, format!("copying {}", self.shape.stream)))?
-        {
-            self.builder.push_protocol_row(&row)?;
+        while !self.is_over && !self.take()? {
+            self.link
+                .wait()
+                .await
+                .map_err(|error| self.copying(error))?;
+        }
+        if self.builder.len() == 0 && self.is_over && self.last.is_empty() {
+            remark(&self.shape.stream, &self.builder);
+            return Ok(None);
+        }
+        self.batch().map(Some)
+    }
+
+    /// Takes the rows that have arrived; tells whether that makes a batch.
+    fn take(&mut self) -> Result<bool> {
+        loop {
+            let packet = match self.link.next_row() {
+                Ok(Ready::Row(packet)) => packet,
+                Ok(Ready::Nothing) => return Ok(false),
+                Ok(Ready::End) => {
+                    self.is_over = true;
+                    return Ok(true);
+                }
+                Err(error) => return Err(self.copying(error)),
+            };
+            self.builder.push_packet(packet, &self.columns)?;
+            self.last.clear();
+            self.last.extend_from_slice(packet);
             self.count += 1;
-            last = Some(row);
             let is_full = self.builder.len() >= BATCH_ROWS
                 || (self.count.is_multiple_of(64) && self.builder.bytes() >= BATCH_BYTES);
             if is_full {
-                break;
+                return Ok(true);
             }
         }
-        if last.is_none() {
-            remark(&self.shape.stream, &self.builder);
-        }
-        last.map(|last| batch(&mut self.builder, &last, self.shape))
-            .transpose()
+    }
+
+    fn batch(&mut self) -> Result<Batch> {
+        let rejections = rejections(&self.shape.stream, self.builder.drain_refusals());
+        let (rows, _ops) = self.builder.finish()?;
+        let last = std::mem::take(&mut self.last);
+        let key = self.key(&last)?;
+        Ok(Batch {
+            rows,
+            rejections,
+            last: (!key.is_empty()).then_some(key),
+        })
+    }
+
+    /// The key of a row, in the key's order.
+    fn key(&self, packet: &[u8]) -> Result<Vec<KeyValue>> {
+        let mut values = Values::of(packet, self.columns.len())?;
+        let row: Vec<_> = self
+            .columns
+            .iter()
+            .map(|column| values.next(*column))
+            .collect::<Result<_>>()?;
+        let keep = |&(index, style): &(usize, KeyStyle)| match row.get(index) {
+            Some(value) => style.keep(*value),
+            None => Err(Error::bug("a row came without its key")),
+        };
+        self.shape.key.iter().map(keep).collect()
+    }
+
+    fn copying(&self, error: mysql_async::Error) -> Error {
+        classify(error, format!("copying {}", self.shape.stream))
     }
 
     /// How many rows have arrived.
     pub(crate) fn count(&self) -> u64 {
         self.count
     }
-}
-
-fn batch(builder: &mut RowBuilder, last: &Row, shape: &Shape) -> Result<Batch> {
-    let rejections = rejections(&shape.stream, builder.drain_refusals());
-    let (rows, _ops) = builder.finish()?;
-    let keep = |&(index, style): &(usize, KeyStyle)| {
-        let value = last
-            .as_ref(index)
-            .ok_or_else(|| Error::bug("a row came without its key"))?;
-        style.keep(value)
-    };
-    let key: Vec<KeyValue> = shape.key.iter().map(keep).collect::<Result<_>>()?;
-    Ok(Batch {
-        rows,
-        rejections,
-        last: (!key.is_empty()).then_some(key),
-    })
 }

@@ -440,11 +440,7 @@ fn values_of_another_type_are_refused() {
             options(ZeroDates::Null),
         )
         .unwrap();
-        assert!(
-            builder
-                .push_protocol_row(&protocol_row(vec![value], 45))
-                .is_err()
-        );
+        assert!(protocol_row(vec![value], 45).push_to(&mut builder).is_err());
         assert_eq!(builder.len(), 0);
     }
 }

@@ -37,10 +37,10 @@ fn a_bad_row_leaves_the_rows_before_it() {
         );
     }
     let odd = protocol_row(vec![Value::Int(3), Value::Int(3)], 45);
-    assert!(builder.push_protocol_row(&odd).is_err());
+    assert!(odd.push_to(&mut builder).is_err());
     assert!(
-        builder
-            .push_protocol_row(&protocol_row(vec![Value::Int(3)], 45))
+        protocol_row(vec![Value::Int(3)], 45)
+            .push_to(&mut builder)
             .is_err()
     );
     builder
@@ -96,9 +96,7 @@ fn keys_are_the_same_by_both_roads() {
         log.push_image(&mut Reader::new(&image(id, b"x")), Op::Create)
             .unwrap();
         let values = vec![Value::Int(id.into()), bytes("another")];
-        snapshot
-            .push_protocol_row(&protocol_row(values, 45))
-            .unwrap();
+        protocol_row(values, 45).push_to(&mut snapshot).unwrap();
     }
     let one = encoder.keys(&log.finish().unwrap().0).unwrap();
     let other = encoder.keys(&snapshot.finish().unwrap().0).unwrap();

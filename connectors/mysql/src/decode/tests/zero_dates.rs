@@ -28,7 +28,7 @@ fn image() -> Vec<u8> {
     image
 }
 
-fn row() -> Row {
+fn row() -> ProtocolRow {
     let values = vec![
         Value::Int(7),
         Value::Date(2024, 0, 15, 0, 0, 0, 0),
@@ -43,7 +43,7 @@ fn both(zero_dates: ZeroDates) -> (RowBuilder, RecordBatch) {
     log.push_image(&mut Reader::new(&image()), Op::Create)
         .unwrap();
     let mut snapshot = RowBuilder::new(table(), options(zero_dates)).unwrap();
-    snapshot.push_protocol_row(&row()).unwrap();
+    row().push_to(&mut snapshot).unwrap();
     assert_eq!(log.zero_dates(), snapshot.zero_dates());
     let (batch, _) = log.finish().unwrap();
     assert_eq!(batch, snapshot.finish().unwrap().0);
@@ -100,7 +100,7 @@ fn reject_takes_the_row_out_but_lets_deletes_through() {
     builder
         .push_image(&mut Reader::new(&image()), Op::Create)
         .unwrap();
-    builder.push_protocol_row(&row()).unwrap();
+    row().push_to(&mut builder).unwrap();
     assert_eq!(builder.len(), 0);
     let refusals = builder.drain_refusals();
     assert_eq!(refusals.len(), 2);
