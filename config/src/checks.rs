@@ -142,8 +142,7 @@ pub(crate) fn connections(value: &Value, kinds: &Kinds, filled: &Filled) -> Vec<
             ));
         }
         issues.extend(patterns(connection, &path));
-        let salted = connection.contains_key("salt") || value.get("salt").is_some();
-        issues.extend(streams::check(connection, &path, salted));
+        issues.extend(streams::check(connection, &path));
         if let Some(kind) = source_of(connection, value, kinds).filter(|kind| !kind.filters) {
             issues.extend(streams::unfiltered(connection, &path, kind.name));
         }

@@ -19,6 +19,14 @@ pub(crate) fn open() -> Arc<dyn Vault> {
     Arc::new(Files { folder: folder() })
 }
 
+/// A vault of its own for tests.
+#[cfg(test)]
+pub(crate) fn at(folder: &Path) -> Arc<dyn Vault> {
+    Arc::new(Files {
+        folder: Some(folder.to_owned()),
+    })
+}
+
 /// A file for each secret.
 #[derive(Clone, Debug)]
 struct Files {
@@ -27,18 +35,23 @@ struct Files {
 }
 
 fn folder() -> Option<PathBuf> {
+    state_folder().map(|state| state.join("vault"))
+}
+
+/// Where this user's programs keep what they must remember; `None` where the environment names no
+/// place.
+pub(crate) fn state_folder() -> Option<PathBuf> {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-    let state = match (
+    match (
         set("TRIBUTARY_STATE_DIR"),
         set("XDG_STATE_HOME"),
         set("HOME"),
     ) {
-        (Some(own), _, _) => PathBuf::from(own),
-        (None, Some(state), _) => Path::new(&state).join("tributary"),
-        (None, None, Some(home)) => Path::new(&home).join(".local/state/tributary"),
-        (None, None, None) => return None,
-    };
-    Some(state.join("vault"))
+        (Some(own), _, _) => Some(PathBuf::from(own)),
+        (None, Some(state), _) => Some(Path::new(&state).join("tributary")),
+        (None, None, Some(home)) => Some(Path::new(&home).join(".local/state/tributary")),
+        (None, None, None) => None,
+    }
 }
 
 #[async_trait]

@@ -9,7 +9,7 @@ use crate::path::Path;
 use crate::table::RESERVED;
 
 /// Everything about the streams of the connection at `path`.
-pub(crate) fn check(connection: &Map<String, Value>, path: &Path, salted: bool) -> Vec<Issue> {
+pub(crate) fn check(connection: &Map<String, Value>, path: &Path) -> Vec<Issue> {
     let mut issues = Vec::new();
     if let Some(defaults) = connection.get("defaults").and_then(Value::as_object) {
         let path = path.key("defaults");
@@ -17,14 +17,14 @@ pub(crate) fn check(connection: &Map<String, Value>, path: &Path, salted: bool) 
             let what = "`table` can't be a default: all streams would share it";
             issues.push(Issue::new(At::Key(path.key("table")), what));
         }
-        issues.extend(columns(defaults, &path, salted));
+        issues.extend(columns(defaults, &path));
     }
     let streams = connection.get("streams").and_then(Value::as_object);
     for (name, stream) in streams.into_iter().flatten() {
         let path = path.key("streams").key(name);
         issues.extend(pattern(name, &path));
         if let Some(stream) = stream.as_object() {
-            issues.extend(columns(stream, &path, salted));
+            issues.extend(columns(stream, &path));
         }
     }
     issues
@@ -60,13 +60,12 @@ fn pattern(name: &str, path: &Path) -> Option<Issue> {
     })
 }
 
-fn columns(stream: &Map<String, Value>, path: &Path, salted: bool) -> Vec<Issue> {
+fn columns(stream: &Map<String, Value>, path: &Path) -> Vec<Issue> {
     let mut issues = Vec::new();
     let mut names: BTreeMap<&str, &str> = BTreeMap::new();
     let columns = stream.get("columns").and_then(Value::as_object);
     for (name, rule) in columns.into_iter().flatten() {
         let path = path.key("columns").key(name);
-        issues.extend(unsalted(rule, &path, salted));
         let Some(rule) = rule.as_object() else {
             continue;
         };
@@ -84,18 +83,6 @@ fn columns(stream: &Map<String, Value>, path: &Path, salted: bool) -> Vec<Issue>
         }
     }
     issues
-}
-
-fn unsalted(rule: &Value, path: &Path, salted: bool) -> Option<Issue> {
-    let hashed =
-        rule.as_str() == Some("hash") || rule.get("hash").and_then(Value::as_bool) == Some(true);
-    (hashed && !salted).then(|| {
-        Issue::new(
-            At::Value(path.clone()),
-            "`hash` needs a `salt`, which the connection hasn't",
-        )
-        .help("Add `salt: ${TRIBUTARY_SALT}` to the connection, and keep it secret and unchanged.")
-    })
 }
 
 /// Two rules of which only one can be.

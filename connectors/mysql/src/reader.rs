@@ -32,6 +32,9 @@ use changes::Mapped;
 
 /// Changes wait at most so long for company before they are sent.
 const LINGER: Duration = Duration::from_millis(200);
+/// Whoever follows the log says at least so often how far it is, also while nothing concerns it: its
+/// cursor must not stay behind in a log that is purged.
+const TELL: Duration = Duration::from_secs(5);
 /// While the log has no pause, copies get their turn after so many of its events.
 const TURN: u32 = 64;
 
@@ -84,6 +87,8 @@ pub(crate) struct Progress {
     /// Changed rows that wait, and since when.
     waiting: (usize, Option<Instant>),
     events: u32,
+    /// When it was last said how far the log has been read.
+    told: Instant,
 }
 
 impl Progress {
@@ -102,6 +107,7 @@ impl Progress {
             copied: 1,
             waiting: (0, None),
             events: 0,
+            told: Instant::now(),
         }
     }
 }
@@ -153,7 +159,10 @@ impl Reader<'_> {
             }
         };
         tokio::select! {
-            step = self.log.next() => self.step(step?).await,
+            step = self.log.next() => {
+                self.step(step?).await?;
+                self.tell().await
+            }
             (id, copied) = self.copier.next(), if may_copy => self.copied(id, copied).await,
             () = linger, if self.log.is_boundary() => self.send_everything().await,
         }
@@ -225,7 +234,26 @@ impl Reader<'_> {
         if self.log.is_boundary() && (rows >= ROWS || is_due) {
             return self.send_everything().await;
         }
+        if self.progress.events.is_multiple_of(256) {
+            return self.tell().await;
+        }
         Ok(())
+    }
+
+    /// Says how far the log has been read, if it is time to.
+    async fn tell(&mut self) -> Result<()> {
+        let is_time = self.until == Until::Stopped
+            && self.log.is_boundary()
+            && self.progress.told.elapsed() >= TELL;
+        if !is_time {
+            return Ok(());
+        }
+        self.progress.told = Instant::now();
+        self.send_everything().await?;
+        match self.log.read_up_to() {
+            Some(as_of) if self.is_all_copied() => self.out.complete(as_of).await,
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// Sends all waiting changes and the cursor that covers them. Only at a boundary.

@@ -1,14 +1,41 @@
 //! `tributary connectors`: what can be configured.
 
+#[cfg(feature = "rest")]
+mod test;
+
 use serde_json::{Value, json};
 use tributary_config::{KindSpec, nearest};
 
-use crate::args::ConnectorsArgs;
+use crate::args::{ConnectorsAction, ConnectorsArgs, Format};
 use crate::exit::{Exit, Failure, usage};
 use crate::table::Table;
 use crate::{output, registry};
 
-pub(crate) fn run(args: &ConnectorsArgs) -> Result<Exit, Failure> {
+pub(crate) async fn run(args: &ConnectorsArgs) -> Result<Exit, Failure> {
+    match &args.action {
+        #[cfg(feature = "rest")]
+        Some(ConnectorsAction::Test {
+            manifest,
+            fixtures,
+            output,
+        }) => test::run(manifest, fixtures, output.output).await,
+        #[cfg(not(feature = "rest"))]
+        Some(ConnectorsAction::Test { .. }) => {
+            Err(usage("this program was built without `type: rest`").into())
+        }
+        None => describe(args),
+    }
+}
+
+/// How the result is asked for.
+pub(crate) fn format_of(args: &ConnectorsArgs) -> Format {
+    match &args.action {
+        Some(ConnectorsAction::Test { output, .. }) => output.output,
+        None => args.output.output,
+    }
+}
+
+fn describe(args: &ConnectorsArgs) -> Result<Exit, Failure> {
     let kinds = registry::kinds();
     let mut all: Vec<(&str, &KindSpec)> = Vec::new();
     all.extend(kinds.sources.iter().map(|kind| ("source", kind)));

@@ -37,6 +37,7 @@ fn document(catalog: &Catalog) -> Value {
             "stream": stream.name,
             "key": stream.schema.key,
             "estimated_rows": stream.estimated_rows,
+            "needs": stream.needs,
             "columns": stream.schema.columns.iter().map(column).collect::<Vec<_>>(),
         })
     };
@@ -63,8 +64,14 @@ fn heading(stream: &Stream) -> String {
         [] => "no key".to_owned(),
         key => format!("key {}", key.join(", ")),
     };
+    let needs = stream.needs.as_ref();
+    let needs = needs.map_or_else(String::new, |needs| format!(", needs {needs}"));
     match stream.estimated_rows {
-        Some(rows) => format!("{} ({key}, about {})\n", stream.name, count(rows, "row")),
-        None => format!("{} ({key})\n", stream.name),
+        Some(rows) => format!(
+            "{} ({key}, about {}){needs}\n",
+            stream.name,
+            count(rows, "row")
+        ),
+        None => format!("{} ({key}){needs}\n", stream.name),
     }
 }

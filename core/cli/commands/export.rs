@@ -20,6 +20,9 @@ pub(crate) fn run(to: &ExportTo, session: &Session) -> Result<Exit, Failure> {
             .fix(fix)
             .into());
     }
+    for warning in tributary_export::advice(&outline.plan) {
+        tracing::warn!("{warning}");
+    }
     let (text, file) = match to {
         ExportTo::Airflow(args) => (airflow(args, session, &outline, &kinds)?, &args.output),
         ExportTo::Kubernetes(args) => (kubernetes(args, &outline, &kinds)?, &args.output),

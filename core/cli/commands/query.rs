@@ -7,6 +7,7 @@ use tributary_model::Answer;
 
 use crate::args::QueryArgs;
 use crate::exit::{Exit, Failure};
+use crate::neighbour;
 use crate::output;
 use crate::session::{self, Session};
 use crate::table::Table;
@@ -14,7 +15,10 @@ use crate::table::Table;
 pub(crate) async fn run(args: &QueryArgs, session: &Session) -> Result<Exit, Failure> {
     let plan = session.plan()?;
     let destination = session::destination(&plan, &args.destination).await?;
-    let answer = destination.query(&args.sql).await?;
+    let answer = match destination.query(&args.sql).await {
+        Ok(answer) => answer,
+        Err(held) => neighbour::query(&plan, &args.destination, &args.sql, held).await?,
+    };
     let room = match std::io::stdout().is_terminal() {
         true => Room::Terminal,
         false => Room::File,

@@ -3,6 +3,7 @@
 //! Nothing but the destination is asked. What a cursor means is its connector's to say, which takes
 //! no contact with the source.
 
+mod beside;
 mod text;
 
 use std::collections::BTreeSet;
@@ -12,10 +13,13 @@ use serde::Serialize;
 use serde_json::Value;
 use tributary_config::{ConnectionPlan, Plan};
 use tributary_engine::ErrorReport;
-use tributary_model::{CursorSummary, LoadRecord, Phase, Result, State, StreamName, now};
+use tributary_model::{
+    CursorSummary, ErrorKind, LoadRecord, Phase, Result, State, StreamName, now,
+};
 
 use crate::args::StatusArgs;
 use crate::exit::{Exit, Failure};
+use crate::neighbour;
 use crate::session::{self, Session};
 use crate::{output, registry};
 
@@ -108,6 +112,13 @@ struct Told<'a> {
 
 async fn status(plan: &Plan, connection: &ConnectionPlan) -> ConnectionStatus {
     let asked = ask(plan, connection).await;
+    let name = connection.options.name.as_str();
+    if let Err(held) = &asked
+        && held.kind() == ErrorKind::Unavailable
+        && let Some(view) = neighbour::connection(plan, name).await
+    {
+        return beside::status(connection, &view);
+    }
     let (state, loads, error) = match asked {
         Ok((state, loads)) => (state, loads, None),
         Err(error) => (None, Vec::new(), Some(ErrorReport::from(&error))),

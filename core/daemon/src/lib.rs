@@ -21,11 +21,33 @@
 //! Deliberately absent: the environment, signals, connectors by name. They are given ([`Ends`]) by
 //! whoever starts it.
 
+mod alerts;
 mod board;
 mod bus;
+mod daemon;
+mod ends;
+mod fleet;
+mod http;
+mod keeper;
+mod look;
+mod metrics;
+mod objectives;
 pub mod page;
+mod recorder;
+mod run;
+mod schedule;
+mod service;
+mod shared;
+mod store;
+#[cfg(test)]
+mod testing;
 pub mod view;
 
-pub use board::Board;
+pub use board::{Board, Configuration};
 pub use bus::{Bus, Notice};
+pub use daemon::{Setup, run};
+pub use ends::{Ends, Job, Stamp, Watcher};
+pub use http::App;
+pub use service::Supervisor;
+pub use store::{Place, Store, StoreVault};
 pub use view::ConnectionView;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::{DateTime, Utc};
 use tributary_model::{Error, Phase, StreamCount, StreamName, TableName};
 
 use crate::report::{ErrorReport, Status, StreamReport};
@@ -20,6 +21,8 @@ struct Entry {
 pub(crate) struct InDoubt {
     /// The load's identity.
     pub(crate) load_id: String,
+    /// When it began.
+    pub(crate) started_at: DateTime<Utc>,
     /// What it held.
     pub(crate) counts: BTreeMap<StreamName, StreamCount>,
 }
@@ -92,17 +95,15 @@ impl Ledger {
         }
     }
 
-    /// Settles a commit in doubt by what the destination says its last load was; tells whether
+    /// Settles a commit in doubt by what the destination says its last load was; returns it where
     /// it turned out to have committed. // G2
-    pub(crate) fn settle(&mut self, last_load: Option<&str>) -> bool {
-        let Some(doubt) = self.in_doubt.take() else {
-            return false;
-        };
-        let committed = Some(doubt.load_id.as_str()) == last_load;
-        if committed {
-            self.book(&doubt.counts);
+    pub(crate) fn settle(&mut self, last_load: Option<&str>) -> Option<InDoubt> {
+        let doubt = self.in_doubt.take()?;
+        if Some(doubt.load_id.as_str()) != last_load {
+            return None;
         }
-        committed
+        self.book(&doubt.counts);
+        Some(doubt)
     }
 
     /// The outcome, given how the run as a whole ended.

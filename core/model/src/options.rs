@@ -157,6 +157,13 @@ impl ConnectionOptions {
     pub fn of(&self, stream: &StreamName) -> &StreamOptions {
         self.streams.get(stream).unwrap_or(&self.defaults)
     }
+
+    /// Whether a column of any stream is to be hashed.
+    #[must_use]
+    pub fn hashes(&self) -> bool {
+        let mut choices = self.streams.values().chain([&self.defaults]);
+        choices.any(|of| of.columns.values().any(|rule| rule.hash))
+    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 use futures::stream::{self, StreamExt};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tributary_model::{Error, ErrorKind, Report, Result, StreamName, Verdict};
 
 use crate::api::Inner;
@@ -13,13 +13,15 @@ use crate::cursor::Place;
 use crate::http::{Call, Failure, Fetched};
 use crate::manifest::Probe;
 use crate::manifest::cursor::CursorSpec;
-use crate::manifest::stream::{By, Origin, Parent, StreamSpec};
+use crate::manifest::stream::{Origin, Parent, StreamSpec};
 use crate::read::{Asked, Pages};
-use crate::template::Scope;
+use crate::template::{Root, Scope};
 use crate::window::{self, Span};
 
 /// Streams that are asked for at the same time.
 const SIDE_BY_SIDE: usize = 4;
+/// What no record is called.
+const NOBODY: &str = "nobody";
 
 /// What was found of one stream.
 type Finding = (String, Verdict, String, Option<String>);
@@ -58,31 +60,19 @@ fn asked<'a>(api: &'a Inner, streams: &[StreamName]) -> BTreeMap<&'a str, Asking
         .filter_map(|name| api.manifest.stream(&name.name));
     let all = api.manifest.streams.values();
     let all = all.filter(|spec| streams.is_empty() && !spec.hidden);
-    for spec in selected.chain(all) {
-        let mut spec = spec;
-        while let (None, Some(above)) = (own_request(spec), spec.driver()) {
-            match api.manifest.stream(above) {
-                Some(above) => spec = above,
-                None => break,
-            }
+    let mut next: Vec<&Arc<StreamSpec>> = selected.chain(all).collect();
+    while let Some(spec) = next.pop() {
+        // What it comes from has to be read, too.
+        let above = spec.driver().into_iter().chain(spec.parents());
+        next.extend(above.filter_map(|name| api.manifest.stream(name)));
+        if own_request(spec).is_some() {
+            let what = "stream";
+            found.insert(spec.name.as_str(), Asking { spec, what });
         }
-        found.insert(
-            spec.name.as_str(),
-            Asking {
-                spec,
-                what: "stream",
-            },
-        );
-        let feed = spec
-            .feed
-            .as_ref()
-            .and_then(|feed| api.manifest.feeds.get(&feed.of));
-        if let Some(feed) = feed {
-            let asking = Asking {
-                spec: &feed.stream,
-                what: "feed",
-            };
-            found.insert(feed.stream.name.as_str(), asking);
+        let feed = spec.feed.as_ref();
+        if let Some(feed) = feed.and_then(|feed| api.manifest.feeds.get(&feed.of)) {
+            let (spec, what) = (&feed.stream, "feed");
+            found.insert(feed.stream.name.as_str(), Asking { spec, what });
         }
     }
     found
@@ -107,7 +97,8 @@ async fn ask_probe(api: &Inner, probe: &Probe, report: &mut Report) -> Result<bo
     let what = probe.proves.clone();
     match api.client.send(&call, &[]).await {
         Ok(Fetched::Page(response)) => {
-            let body: Value = serde_json::from_slice(&response.body).unwrap_or_default();
+            let body: Value =
+                serde_json::from_slice(&response.body.to_bytes()?).unwrap_or_default();
             match &probe.expect {
                 Some(expect) if !expect.holds(&body) => {
                     let fix = "Check `api_url` and the account that the credential belongs to.";
@@ -143,20 +134,29 @@ async fn ask_probe(api: &Inner, probe: &Probe, report: &mut Report) -> Result<bo
 async fn ask_stream(api: &Inner, asking: Asking<'_>) -> Result<Finding> {
     let Asking { spec, what } = asking;
     let name = format!("{what} {}", spec.name);
-    if !is_askable(spec) {
-        let found = "not asked: it is read for each record of another stream".to_owned();
+    if spec.job.is_some() {
+        let found = "not asked: an export would have to be made".to_owned();
         return Ok((name, Verdict::Pass, found, None));
     }
     Ok(match ask_once(api, spec).await {
         Ok(()) => (name, Verdict::Pass, "can be read".to_owned(), None),
         Err(Failure::Skip(why)) => {
+            let needs = spec.needs.as_ref();
+            let needs = needs.map_or_else(String::new, |needs| format!("It takes {needs}. "));
             let fix = format!(
-                "Leave it out with `select: [\"!{}\"]`, or enable it there.",
+                "{needs}Leave it out with `select: [\"!{}\"]`, or enable it there.",
                 spec.name
             );
             (name, Verdict::Warn, format!("left out: {why}"), Some(fix))
         }
         Err(Failure::Slice(_)) => (name, Verdict::Pass, "can be read".to_owned(), None),
+        // There is no such record: who may not read it is told so first.
+        Err(Failure::Stream(error))
+            if nobody(spec).is_some() && error.kind() == ErrorKind::Incompatible =>
+        {
+            let found = "can be read; asked for a record that is not there".to_owned();
+            (name, Verdict::Pass, found, None)
+        }
         Err(Failure::Source(error)) if error.kind() != ErrorKind::Access => return Err(error),
         Err(Failure::Source(error) | Failure::Stream(error)) => (
             name,
@@ -167,27 +167,39 @@ async fn ask_stream(api: &Inner, asking: Asking<'_>) -> Result<Finding> {
     })
 }
 
-/// Whether a stream can be asked for by itself.
-fn is_askable(spec: &StreamSpec) -> bool {
-    let alone = !matches!(
-        spec.each,
-        Some(Parent::Stream {
-            by: By::All | By::Changed,
-            ..
-        })
-    );
-    alone && spec.job.is_none()
+/// A record that is not there, for a request that is made for each record of another stream.
+fn nobody(spec: &StreamSpec) -> Option<Value> {
+    let parents = spec
+        .each
+        .as_ref()
+        .filter(|each| !matches!(each, Parent::Values(_)));
+    let request = spec.request.as_ref().filter(|_| parents.is_some())?;
+    let mut each = Value::Null;
+    for template in request.templates() {
+        for gap in template.gaps().filter(|gap| gap.root == Root::Each) {
+            let mut at = &mut each;
+            for step in gap.path.steps() {
+                if !at.is_object() {
+                    *at = Value::Object(Map::new());
+                }
+                at = &mut at[step.as_str()];
+            }
+            *at = Value::from(NOBODY);
+        }
+    }
+    Some(each)
 }
 
 async fn ask_once(api: &Inner, spec: &StreamSpec) -> Result<(), Failure> {
     let now = tributary_model::now().timestamp_millis();
     let each = match &spec.each {
         Some(Parent::Values(values)) => values.first().map(|value| Value::from(value.as_str())),
-        _ => None,
+        Some(Parent::Stream { .. } | Parent::Cross(_)) => nobody(spec),
+        None => None,
     };
     let asked = match &spec.cursor {
         Some(CursorSpec::Window(window)) => {
-            let grain = window.format.grain();
+            let grain = window.grain();
             let to = crate::point::above(now, grain);
             let from = crate::point::floor(now - window.window.unwrap_or(grain), grain);
             Some((window, window::ask(Span { from, to }, window)))

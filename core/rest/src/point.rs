@@ -88,7 +88,11 @@ impl Format {
                 None => number.as_f64().map(seconds_to_point),
             },
             (Self::UnixMs | Self::Int, Value::Number(number)) => number.as_i64(),
-            (Self::Unix, Value::String(text)) => text.parse::<i64>().ok()?.checked_mul(SECOND),
+            // Some APIs filter by seconds what they show as a text.
+            (Self::Unix, Value::String(text)) => match text.parse::<i64>() {
+                Ok(seconds) => seconds.checked_mul(SECOND),
+                Err(_) => read(text),
+            },
             (Self::UnixMs | Self::Int, Value::String(text)) => text.parse().ok(),
             (Self::Pattern(pattern), Value::String(text)) => {
                 let parsed = NaiveDateTime::parse_from_str(text, pattern).ok();

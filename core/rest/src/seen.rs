@@ -89,6 +89,15 @@ impl Seen {
         self.count == 0
     }
 
+    /// Whether another holds all of these rows, as far as they are known one by one; else whether
+    /// these are the same.
+    pub(crate) fn is_within(&self, other: &Self) -> bool {
+        match (&self.each, &other.each) {
+            (Each::Known(own), Each::Known(others)) => own.is_subset(others),
+            _ => self.is_same(other),
+        }
+    }
+
     /// Whether these are the same rows.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         (self.count, self.sum) == (other.count, other.sum)

@@ -35,6 +35,8 @@ pub(crate) struct Gap {
     pub(crate) path: Path,
     optional: bool,
     filters: Vec<Filter>,
+    /// What stands there where there is no value.
+    instead: Option<String>,
 }
 
 /// Where a value comes from.
@@ -170,11 +172,13 @@ impl Template {
     /// The value itself, where the template is one gap without filters: numbers stay numbers.
     pub(crate) fn value(&self, scope: &Scope<'_>) -> Result<Option<Value>, Missing> {
         match self.pieces.as_slice() {
-            [Piece::Gap(gap)] if gap.filters.is_empty() => match gap.find(scope) {
-                Some(value) => Ok(Some(value)),
-                None if gap.optional => Ok(None),
-                None => Err(Missing(gap.name())),
-            },
+            [Piece::Gap(gap)] if gap.filters.is_empty() && gap.instead.is_none() => {
+                match gap.find(scope) {
+                    Some(value) => Ok(Some(value)),
+                    None if gap.optional => Ok(None),
+                    None => Err(Missing(gap.name())),
+                }
+            }
             _ => Ok(self.render(scope)?.map(Value::String)),
         }
     }
@@ -239,15 +243,22 @@ impl Gap {
             );
             return None;
         };
-        let mut filters = Vec::new();
+        let (mut filters, mut instead) = (Vec::new(), None);
         for part in parts {
-            filters.push(Filter::parse(part, at, log)?);
+            match part
+                .strip_prefix("or('")
+                .and_then(|rest| rest.strip_suffix("')"))
+            {
+                Some(text) => instead = Some(text.to_owned()),
+                None => filters.push(Filter::parse(part, at, log)?),
+            }
         }
         Some(Self {
             root: *root,
             path: Path::parse(path),
             optional,
             filters,
+            instead,
         })
     }
 
@@ -286,6 +297,10 @@ impl Gap {
     }
 
     fn text(&self, scope: &Scope<'_>) -> Option<String> {
+        self.written(scope).or_else(|| self.instead.clone())
+    }
+
+    fn written(&self, scope: &Scope<'_>) -> Option<String> {
         let value = self.find(scope)?;
         let mut filters = self.filters.iter();
         let mut text = match self.filters.first() {
@@ -321,7 +336,7 @@ impl Filter {
                 return Some(Self::Part(separator.to_owned(), index));
             }
         }
-        let help = "Known are unix, date, csv, b64 and part('-', -1).";
+        let help = "Known are unix, date, csv, b64, part('-', -1) and or('').";
         log.help(at, format!("`{text}` is no way to write a value"), help);
         None
     }

@@ -32,7 +32,7 @@ const ENDLESS: Point = i64::MAX;
 
 /// What is to be read: from where the part stands, or from `start`, up to `now`.
 pub(crate) fn plan(part: &Part, spec: &WindowSpec, start: Point, now: Point) -> Plan {
-    let grain = spec.format.grain();
+    let grain = spec.grain();
     let from = part.done.map_or(start, |done| done - spec.lookback);
     if !spec.format.is_time() {
         return Plan {
@@ -69,7 +69,7 @@ pub(crate) fn split(span: Span, size: Option<i64>) -> Vec<Span> {
 
 /// The two halves of a stretch, where it can be halved.
 pub(crate) fn halves(span: Span, spec: &WindowSpec) -> Option<[Span; 2]> {
-    let grain = spec.format.grain();
+    let grain = spec.grain();
     let middle = point::floor(span.from + span.to.checked_sub(span.from)? / 2, grain);
     let half = |from, to| Span { from, to };
     (middle > span.from && middle < span.to)
@@ -78,7 +78,7 @@ pub(crate) fn halves(span: Span, spec: &WindowSpec) -> Option<[Span; 2]> {
 
 /// A stretch as the API wants it: its ends, or none where there is no end.
 pub(crate) fn ask(span: Span, spec: &WindowSpec) -> (String, Option<String>) {
-    let grain = spec.format.grain();
+    let grain = spec.grain();
     let from = match spec.bounds.first {
         End::In => span.from,
         End::Out => span.from.saturating_sub(grain),

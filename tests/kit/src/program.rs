@@ -179,6 +179,11 @@ impl Running {
         child::signal(&self.child, Signal::TERM);
     }
 
+    /// Tells it that its configuration has changed.
+    pub fn hang_up(&self) {
+        child::signal(&self.child, Signal::HUP);
+    }
+
     /// Freezes it.
     pub fn freeze(&self) {
         child::signal(&self.child, Signal::STOP);

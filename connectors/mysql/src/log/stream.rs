@@ -7,11 +7,12 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use futures::{FutureExt, StreamExt};
 use mysql_async::prelude::Queryable;
 use mysql_async::{BinlogStream, BinlogStreamRequest};
 use mysql_common::binlog::events::Event as Raw;
-use tributary_model::{Error, ErrorKind, Result};
+use tributary_model::{Error, ErrorKind, Result, now};
 
 use crate::failure::{classify, server_code};
 use crate::gtid::{DomainGtid, Gtids, Source};
@@ -84,6 +85,8 @@ pub(crate) struct LogStream {
     xid: Option<String>,
     prepared: BTreeSet<String>,
     last_prepared: Option<String>,
+    /// Up to when the log has been read, once an event has told.
+    read_up_to: Option<DateTime<Utc>>,
 }
 
 impl LogStream {
@@ -116,7 +119,13 @@ impl LogStream {
             xid: None,
             prepared: start.prepared.clone(),
             last_prepared: None,
+            read_up_to: None,
         })
+    }
+
+    /// Up to when the log has been read, once an event has told.
+    pub(crate) fn read_up_to(&self) -> Option<DateTime<Utc>> {
+        self.read_up_to
     }
 
     /// The position behind the last event.
@@ -182,7 +191,17 @@ impl LogStream {
         event::verify(&raw)?;
         let event = event::read(&raw)?;
         self.move_on(&raw, &event)?;
+        self.note_time(&raw, &event);
         Ok(self.interpret(raw, event))
+    }
+
+    /// An event tells when it was written; a heartbeat, that the server has nothing else to send.
+    fn note_time(&mut self, raw: &Raw, event: &Event) {
+        if matches!(event, Event::Heartbeat) {
+            self.read_up_to = Some(now());
+        } else if !event::is_artificial(raw) {
+            self.read_up_to = DateTime::from_timestamp(i64::from(raw.header().timestamp()), 0);
+        }
     }
 
     /// Follows the position.

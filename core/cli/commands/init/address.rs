@@ -205,6 +205,9 @@ fn proper_name(text: &str) -> String {
 /// Reads a destination's address.
 pub(super) fn destination(text: &str) -> Result<DestinationAddress> {
     let help = "Write it like `duckdb:warehouse.duckdb`, `./lake` or `s3://bucket/prefix`.";
+    if is_duckdb_file(text) {
+        return Ok(duckdb(text.to_owned()));
+    }
     if let Some(url) = lake(text) {
         return Ok(DestinationAddress {
             kind: "lake",
@@ -228,11 +231,24 @@ pub(super) fn destination(text: &str) -> Result<DestinationAddress> {
     if path.is_empty() {
         return Err(usage("the destination's address names no file").fix(help));
     }
-    Ok(DestinationAddress {
+    Ok(duckdb(path.into_owned()))
+}
+
+fn duckdb(path: String) -> DestinationAddress {
+    DestinationAddress {
         kind: "duckdb",
         written: vec![("path", json!(path))],
-        shown: path.into_owned(),
-    })
+        shown: path,
+    }
+}
+
+/// Whether a path alone says that it is a database file: nobody calls a lake's folder so.
+fn is_duckdb_file(text: &str) -> bool {
+    let ends = [".duckdb", ".ddb", ".db"];
+    !text.contains(':')
+        && ends
+            .iter()
+            .any(|end| text.len() > end.len() && text.ends_with(end))
 }
 
 /// The `url` of a lake, where the address is one: a bucket, or a path that can be nothing else.
@@ -322,11 +338,16 @@ mod tests {
             ("duckdb:///data/w.duckdb", "/data/w.duckdb"),
             ("duckdb:/data/w.duckdb", "/data/w.duckdb"),
             ("duckdb://folder/w.duckdb", "folder/w.duckdb"),
+            ("w.duckdb", "w.duckdb"),
+            ("./w.db", "./w.db"),
+            ("/data/w.duckdb", "/data/w.duckdb"),
         ] {
-            assert_eq!(destination(text).unwrap().shown, path);
+            let address = destination(text).unwrap();
+            assert_eq!((address.kind, address.shown.as_str()), ("duckdb", path));
         }
         for text in [
-            "w.duckdb",
+            ".duckdb",
+            "warehouse",
             "duckdb:",
             "duckdb://",
             "sqlite:x",

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::Value;
 use tributary_config::{ConnectionPlan, Plan};
-use tributary_model::{Commit, Context, Error, ErrorKind, Fence, LoadPlan, Result, State, now};
+use tributary_model::{Result, State};
 
 use crate::commands::target::Target;
 use crate::exit::{Failure, usage};
@@ -93,48 +93,12 @@ fn read(file: &Path) -> std::io::Result<String> {
     Ok(text)
 }
 
-/// Changes the stored state in a load without rows. The epoch is the one that `open` raised.
+/// Changes the stored state in a load without rows.
 async fn rewrite(
     plan: &Plan,
     connection: &ConnectionPlan,
     change: impl FnOnce(&mut State),
 ) -> Result<()> {
-    let name = &connection.options.name;
     let destination = session::destination(plan, &connection.destination).await?;
-    let (before, fence) = destination.open(name).await?;
-    let mut state = before.clone();
-    change(&mut state);
-    let load = destination.begin(&empty_load(&fence), &fence).await?;
-    let commit = Commit {
-        state,
-        before,
-        streams: BTreeMap::new(),
-        committed_at: now(),
-    };
-    let outcome = load.commit(&commit).await;
-    outcome
-        .map(drop)
-        .map_err(explain)
-        .context(|| format!("writing the state of {name}"))
-}
-
-fn empty_load(fence: &Fence) -> LoadPlan {
-    let started_at = now();
-    LoadPlan {
-        connection: fence.connection.clone(),
-        load_id: format!(
-            "{}-{}-state",
-            started_at.format("%Y%m%dT%H%M%S%.6f"),
-            fence.epoch
-        ),
-        started_at,
-        tables: Vec::new(),
-    }
-}
-
-fn explain(error: Error) -> Error {
-    match error.kind() {
-        ErrorKind::Unavailable => error.context("the reply to the commit was lost"),
-        _ => error,
-    }
+    tributary_engine::rewrite_state(destination.as_ref(), &connection.options.name, change).await
 }

@@ -66,7 +66,7 @@ pub(super) async fn send(Path((hash, name)): Path<(String, String)>) -> Response
     let Some(asset) = found else {
         return StatusCode::NOT_FOUND.into_response();
     };
-    let keep = match asset.address().contains(&hash) {
+    let keep = match asset.address() == format!("/assets/{hash}/{name}") {
         true => "public, max-age=31536000, immutable",
         false => "no-store",
     };

@@ -1,5 +1,6 @@
 //! Numbers as pictures: the line of rows beside a connection, the bars of its loads, the bar of a
-//! copy. Plain SVG: attributes only, so that it needs no exception from the page's policy.
+//! copy. Plain SVG: attributes only, so that it needs no exception from the page's policy. Shapes
+//! are closed (`{}`): within SVG, HTML takes what follows an open one for its content.
 
 use maud::{Markup, html};
 
@@ -18,10 +19,10 @@ pub(super) fn sparkline(rows: &[u64], said: &str) -> Markup {
     html! {
         svg viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) preserveAspectRatio="none" role="img" aria-label=(said) {
             @if rows.iter().any(|rows| *rows > 0) {
-                path class="area" d=(area);
-                path class="line" d=(line);
+                path class="area" d=(area) {}
+                path class="line" d=(line) {}
             } @else {
-                path class="base" d=(format!("M0 {base}H{WIDTH}"));
+                path class="base" d=(format!("M0 {base}H{WIDTH}")) {}
             }
         }
     }
@@ -75,14 +76,14 @@ pub(super) fn bars(bars: &[Bar], places: usize, said: &str) -> Markup {
     let wide = bars.len().max(places) * STEP;
     html! {
         svg viewBox=(format!("0 0 {wide} {TALL}")) preserveAspectRatio="none" role="img" aria-label=(said) {
-            path class="rule" d=(format!("M0 0H{wide}M0 {}H{wide}M0 {TALL}H{wide}", TALL / 2));
+            path class="rule" d=(format!("M0 0H{wide}M0 {}H{wide}M0 {TALL}H{wide}", TALL / 2)) {}
             @for (at, bar) in bars.iter().enumerate() {
                 @let height = scaled(bar.height, most, TALL).max(2);
                 g {
                     title { (bar.said) }
-                    rect class="bar-hit" x=(at * STEP) y="0" width=(STEP) height=(TALL);
+                    rect class="bar-hit" x=(at * STEP) y="0" width=(STEP) height=(TALL) {}
                     rect class=(if bar.marked { "marked" } else { "fine" })
-                        x=(at * STEP + 1) y=(TALL - height) width=(STEP - 2) height=(height) rx="1";
+                        x=(at * STEP + 2) y=(TALL - height) width=(STEP - 4) height=(height) {}
                 }
             }
         }
@@ -95,8 +96,8 @@ pub(super) fn progress(done: u64, whole: u64) -> Markup {
     html! {
         svg class="bar-of" viewBox="0 0 100 6" preserveAspectRatio="none" role="progressbar"
             aria-valuemin="0" aria-valuemax="100" aria-valuenow=(percent) aria-label="copied" {
-            rect class="track" width="100" height="6";
-            rect class="done" width=(percent) height="6";
+            rect class="track" width="100" height="6" {}
+            rect class="done" width=(percent) height="6" {}
         }
     }
 }
@@ -108,8 +109,8 @@ mod tests {
     #[test]
     fn a_line_stays_within_its_picture() {
         let (line, area) = path(&[0, u64::MAX, u64::MAX / 2]);
-        assert_eq!(line, "M0 26L60 2L120 14");
-        assert_eq!(area, "M0 26L60 2L120 14L120 28L0 28Z");
+        assert_eq!(line, "M0 26L60 2L120 14.1");
+        assert_eq!(area, "M0 26L60 2L120 14.1L120 28L0 28Z");
         assert_eq!(path(&[]).0, "");
         assert_eq!(path(&[5]).0, "M0 2");
     }
@@ -131,11 +132,11 @@ mod tests {
         let drawn = bars(&[of(10, false), of(5, true), of(0, false)], 10, "loads").into_string();
         assert!(drawn.contains("viewBox=\"0 0 100 100\""), "{drawn}");
         assert!(
-            drawn.contains("class=\"marked\" x=\"11\" y=\"50\""),
+            drawn.contains("class=\"marked\" x=\"12\" y=\"50\""),
             "{drawn}"
         );
         assert!(
-            drawn.contains("y=\"98\" width=\"8\" height=\"2\""),
+            drawn.contains("y=\"98\" width=\"6\" height=\"2\""),
             "{drawn}"
         );
         assert!(drawn.contains("<title>&lt;10&gt;</title>"), "{drawn}");

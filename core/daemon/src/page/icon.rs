@@ -38,7 +38,7 @@ pub(super) fn icon(shape: Shape) -> Markup {
     html! {
         svg class=(class) viewBox="0 0 16 16" fill="none" stroke="currentColor" stroke-width="1.7"
             stroke-linecap="round" stroke-linejoin="round" aria-hidden="true" {
-            path d=(lines);
+            path d=(lines) {}
         }
     }
 }
@@ -48,7 +48,7 @@ pub(super) fn mark() -> Markup {
     html! {
         svg viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="2.2"
             stroke-linecap="round" aria-hidden="true" {
-            path d="M3 4c5 0 5 8 10 8h8M3 12h10M3 20c5 0 5-8 10-8";
+            path d="M3 4c5 0 5 8 10 8h8M3 12h10M3 20c5 0 5-8 10-8" {}
         }
     }
 }

@@ -60,7 +60,8 @@
     sift();
   }
 
-  // Live fragments. A fragment replaces the element of its own id, unless it is the same.
+  // Live fragments. A fragment replaces the element of its own id; what its reader had opened or
+  // was at stays so.
   const live = $("live");
 
   function say(on, words) {
@@ -79,22 +80,43 @@
     tick(fresh);
     const focused = old.contains(document.activeElement) ? document.activeElement.id : "";
     const open = [...old.querySelectorAll("details[open]")].map((detail) => detail.id);
-    for (const id of open) fresh.querySelector(`details[id="${CSS.escape(id)}"]`)?.setAttribute("open", "");
+    for (const id of open) fresh.querySelector(`#${CSS.escape(id)}`)?.setAttribute("open", "");
     old.replaceWith(fresh);
     if (focused) $(focused)?.focus();
     enable();
   }
 
-  if (window.EventSource && root.dataset.events) {
-    const events = new EventSource(root.dataset.events);
+  // Nobody looks at a hidden page, and browsers keep few connections to one server.
+  let events = null;
+
+  function listen() {
+    if (events || document.hidden) return;
+    events = new EventSource(root.dataset.events);
     events.addEventListener("open", () => say(true, "Live"));
-    events.addEventListener("error", () => say(false, "Not connected; trying again"));
+    events.addEventListener("error", () => {
+      say(false, "Not connected; trying again");
+      // A browser tries again by itself, unless it was refused.
+      if (events?.readyState !== EventSource.CLOSED) return;
+      events = null;
+      setTimeout(listen, 10000);
+    });
     events.addEventListener("fragments", (event) => {
       for (const fragment of JSON.parse(event.data)) put(fragment);
       sift();
     });
     // Connections have come or gone: the page as a whole is another one.
     events.addEventListener("changed", () => location.reload());
+  }
+
+  function look() {
+    if (!document.hidden) return listen();
+    events?.close();
+    events = null;
+  }
+
+  if (window.EventSource && root.dataset.events) {
+    document.addEventListener("visibilitychange", look);
+    listen();
   }
 
   setInterval(() => tick(document), 5000);
@@ -115,13 +137,17 @@
     said.textContent = words;
   }
 
-  // Opens a dialog and waits until it is closed; true if it was not by "cancel".
+  // Opens a dialog and waits until it is closed; true if it was not by "cancel". One after the
+  // other: a dialog says that it was closed only a moment after it was.
+  let closed = Promise.resolve();
+
   function opened(dialog) {
-    return new Promise((done) => {
+    closed = closed.then(() => new Promise((done) => {
       dialog.returnValue = "";
       dialog.addEventListener("close", () => done(dialog.returnValue === "go"), { once: true });
       dialog.showModal();
-    });
+    }));
+    return closed;
   }
 
   async function token() {

@@ -47,11 +47,11 @@ pub(super) fn counted(number: u64, one: &str, many: &str) -> String {
 pub(super) fn length(seconds: f64) -> String {
     let millis = millis(seconds);
     match millis {
-        ..1_000 => format!("{millis} ms"),
-        ..10_000 => format!("{}.{} s", millis / 1_000, millis % 1_000 / 100),
-        ..60_000 => format!("{} s", millis / 1_000),
-        ..3_600_000 => pair(millis / 60_000, "min", millis / 1_000 % 60, "s"),
-        ..86_400_000 => pair(millis / 3_600_000, "h", millis / 60_000 % 60, "min"),
+        0..1_000 => format!("{millis} ms"),
+        1_000..10_000 => format!("{}.{} s", millis / 1_000, millis % 1_000 / 100),
+        10_000..60_000 => format!("{} s", millis / 1_000),
+        60_000..3_600_000 => pair(millis / 60_000, "min", millis / 1_000 % 60, "s"),
+        3_600_000..86_400_000 => pair(millis / 3_600_000, "h", millis / 60_000 % 60, "min"),
         _ => pair(millis / 86_400_000, "d", millis / 3_600_000 % 24, "h"),
     }
 }
@@ -76,10 +76,10 @@ fn pair(large: u64, name: &str, small: u64, small_name: &str) -> String {
 pub(super) fn distance(moment: DateTime<Utc>, now: DateTime<Utc>) -> String {
     let seconds = (moment - now).num_seconds();
     let (number, unit) = match seconds.unsigned_abs() {
-        ..5 => return "now".to_owned(),
-        size @ ..60 => (size, "s"),
-        size @ ..3_600 => (size / 60, "min"),
-        size @ ..172_800 => (size / 3_600, "h"),
+        0..5 => return "now".to_owned(),
+        size @ 5..60 => (size, "s"),
+        size @ 60..3_600 => (size / 60, "min"),
+        size @ 3_600..172_800 => (size / 3_600, "h"),
         size => (size / 86_400, "d"),
     };
     match seconds {

@@ -229,8 +229,8 @@ impl Browser {
     /// Fails if anything went wrong in the page so far.
     #[track_caller]
     pub fn expect_no_errors(&mut self) {
-        // A turn through the browser, so that what it had to say has come.
-        self.eval("new Promise((done) => setTimeout(done))");
+        // What the browser had to say comes before its answer.
+        self.call("Page.getLayoutMetrics", json!({}));
         assert!(self.errors.is_empty(), "{}", self.errors.join("\n"));
     }
 }

@@ -24,7 +24,7 @@ async fn changes_arrive_by_themselves() {
     });
     browser.wait("document.querySelector('#line-support').textContent.includes('Running')");
     assert!(
-        browser.text("#summary").contains("2 running"),
+        browser.text("#summary").contains("3 running"),
         "it counts anew"
     );
     browser.expect_no_errors();

@@ -169,14 +169,12 @@ async fn it_can_be_read_without_scripts() {
         let body = browser.eval("document.body.innerText");
         let body = body.as_str().unwrap();
         assert!(
-            body.contains("Following") && body.contains("2 s ago"),
+            body.contains("Following") && body.contains(" ago"),
             "{body}"
         );
         // What would do nothing is not there.
-        assert!(
-            !body.contains("Sync now") && !body.contains("Reset"),
-            "{body}"
-        );
+        let buttons = "[...document.querySelectorAll('button, input')].filter((one) => one.checkVisibility()).length";
+        assert_eq!(browser.eval(buttons), json!(0));
     }
     browser.expect_no_errors();
 }

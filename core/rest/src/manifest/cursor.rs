@@ -1,7 +1,7 @@
 //! What makes a stream incremental: windows on a field, an opaque token, or a filter of our own.
 
 use crate::cond::Cond;
-use crate::fields::{Fields, duration, text, word, wrong};
+use crate::fields::{Fields, duration, text, truth, word, wrong};
 use crate::path::Path;
 use crate::point::Format;
 use crate::problem::{Log, instead};
@@ -36,6 +36,9 @@ pub(crate) struct WindowSpec {
     pub(crate) lookback: i64,
     /// The longest window that is asked for at once, milliseconds.
     pub(crate) window: Option<i64>,
+    /// What the ends of windows are a multiple of, where that is more than the format's own unit,
+    /// milliseconds.
+    pub(crate) coarse: Option<i64>,
 }
 
 /// Which of its ends a window contains, as the API sees it.
@@ -69,6 +72,18 @@ pub(crate) struct TokenSpec {
     pub(crate) first: Pairs,
     /// When everything has been read.
     pub(crate) end: Cond,
+    /// Whether what a token leads to begins with records that came before it.
+    pub(crate) overlaps: bool,
+    /// Whether the API says that everything has been read by the same token once more.
+    pub(crate) stays: bool,
+}
+
+impl WindowSpec {
+    /// What the ends of windows are a multiple of.
+    pub(crate) fn grain(&self) -> i64 {
+        let own = self.format.grain();
+        self.coarse.map_or(own, |coarse| coarse.max(own))
+    }
 }
 
 const KINDS: [&str; 3] = ["field", "token", "local"];
@@ -109,6 +124,7 @@ fn window(fields: &mut Fields<'_>, log: &mut Log) -> Option<WindowSpec> {
         .and_then(|node| word(node, &words, log));
     let mut length = |key| fields.take(key).and_then(|node| duration(node, log));
     let (lag, lookback, window) = (length("lag"), length("lookback"), length("window"));
+    let coarse = length("grain");
     let spec = WindowSpec {
         field: Path::parse(&field?),
         format: format?,
@@ -119,6 +135,7 @@ fn window(fields: &mut Fields<'_>, log: &mut Log) -> Option<WindowSpec> {
         lag: lag.unwrap_or(0),
         lookback: lookback.unwrap_or(0),
         window,
+        coarse,
     };
     if !spec.format.is_time() && (spec.lag, spec.lookback) != (0, 0) {
         log.add(
@@ -167,11 +184,15 @@ fn token(fields: &mut Fields<'_>, log: &mut Log) -> Option<TokenSpec> {
         )),
         None => Cond::read(node, log),
     });
+    let mut says = |key| fields.take(key).and_then(|node| truth(node, log)) == Some(true);
+    let (overlaps, stays) = (says("overlaps"), says("stays"));
     Some(TokenSpec {
         token: Path::parse(&path?),
         to: to?,
         first,
         end: end?,
+        overlaps,
+        stays,
     })
 }
 

@@ -19,6 +19,9 @@ pub(crate) struct Pager {
     pub(crate) stop: Option<Stop>,
     /// Whether a page that took too long is asked for at half its size.
     pub(crate) shrink: bool,
+    /// What tells the items of a list apart that never change in number, only in order: where one
+    /// comes twice another was missed.
+    pub(crate) once: Option<Path>,
     /// Pages that may be asked for before the walk must begin anew from the last value seen. // G6
     pub(crate) cap: Option<u32>,
 }
@@ -65,6 +68,8 @@ impl Pager {
         let ways = fields.any_of(&WAYS);
         let way = match ways.as_slice() {
             [way] => way_of(way, &mut fields, log),
+            // A cursor leads through the pages; only their size is to be said.
+            [] if !fields.any_of(&["size"]).is_empty() => Some(Way::None),
             _ => wrong(
                 node,
                 "a mapping with one of cursor, next, last, offset, page",
@@ -76,6 +81,8 @@ impl Pager {
         let stop = fields.take("stop").and_then(|node| word(node, &words, log));
         let size = fields.take("size").and_then(|node| size(node, log));
         let shrink = fields.take("shrink").and_then(|node| truth(node, log)) == Some(true);
+        let once = fields.take("once").and_then(|node| text(node, log));
+        let once = once.map(|name| Path::parse(&name));
         let cap = fields.take("cap").and_then(|node| count(node, log));
         let at = fields.at;
         fields.close(log);
@@ -85,6 +92,7 @@ impl Pager {
             more,
             stop,
             shrink,
+            once,
             cap,
         };
         pager.vet(at, log);

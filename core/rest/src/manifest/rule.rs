@@ -82,8 +82,10 @@ struct Statuses {
 /// An answer, as rules look at it.
 #[derive(Debug)]
 pub(crate) struct Answer<'a> {
-    /// `None` where none came in time.
+    /// `None` where none came.
     pub(crate) status: Option<u16>,
+    /// Whether none came in time, though the API was there.
+    pub(crate) is_late: bool,
     pub(crate) headers: &'a Map<String, Value>,
     pub(crate) text: &'a str,
     /// The body, where it is JSON.
@@ -208,7 +210,7 @@ impl Match {
         };
         match self {
             Self::Statuses(statuses) => has(statuses),
-            Self::Timeout => answer.status.is_none(),
+            Self::Timeout => answer.is_late,
             // Only failures are looked through: a page may quote anything.
             Self::Text(text) => {
                 answer.status.is_some_and(|status| status >= 400) && answer.text.contains(text)
@@ -282,6 +284,7 @@ mod tests {
         let json = serde_json::from_str(body).ok();
         rule.is_about(&Answer {
             status: (status > 0).then_some(status),
+            is_late: status == 0,
             headers: headers.as_object().unwrap(),
             text: body,
             json: json.as_ref(),

@@ -6,7 +6,7 @@ use crate::template::{Root, Template};
 
 use super::Manifest;
 use super::cursor::CursorSpec;
-use super::stream::{Keep, Origin, Parent, StreamSpec};
+use super::stream::{By, Keep, Origin, Parent, StreamSpec};
 
 /// Notes everything of that sort.
 pub(super) fn vet(manifest: &Manifest, log: &mut Log) {
@@ -52,7 +52,14 @@ fn vet_stream(manifest: &Manifest, stream: &StreamSpec, log: &mut Log) {
     if stream.complete.is_some() && matches!(stream.cursor, Some(CursorSpec::Token(_))) {
         log.add(at, "a walk that goes on from a token is never `complete`");
     }
+    if !stream.elsewhere.is_empty() && !matches!(stream.origin, Origin::Also { .. }) {
+        log.add(
+            at,
+            "only a stream of `also` has `records` at several places",
+        );
+    }
     vet_parent(manifest, stream, log);
+    vet_list(manifest, stream, log);
     if let Some(feed) = &stream.feed
         && !manifest.feeds.contains_key(&feed.of)
     {
@@ -68,33 +75,91 @@ fn vet_stream(manifest: &Manifest, stream: &StreamSpec, log: &mut Log) {
 }
 
 fn vet_parent(manifest: &Manifest, stream: &StreamSpec, log: &mut Log) {
-    let Some(Parent::Stream { of, .. }) = &stream.each else {
-        return;
-    };
-    if !manifest.streams.contains_key(of) {
-        let known = manifest.streams.keys().map(String::as_str);
-        log.help(
-            stream.at,
-            format!("there is no stream `{of}`"),
-            instead(of, known),
-        );
-        return;
+    for of in stream.parents() {
+        if manifest.streams.contains_key(of) {
+            vet_circle(manifest, stream, of, log);
+        } else {
+            let known = manifest.streams.keys().map(String::as_str);
+            let what = format!("there is no stream `{of}`");
+            log.help(stream.at, what, instead(of, known));
+        }
     }
-    let mut above = vec![stream.name.as_str()];
-    let mut next = Some(of.as_str());
-    while let Some(name) = next {
-        if above.contains(&name) {
+    if let Some(Parent::Cross(named)) = &stream.each {
+        let changed = |parent: &Parent| {
+            matches!(
+                parent,
+                Parent::Stream {
+                    by: By::Changed,
+                    ..
+                }
+            )
+        };
+        if named.iter().any(|(_, parent)| changed(parent)) {
+            log.add(
+                stream.at,
+                "combinations are gone through with `by: all` only",
+            );
+        }
+    }
+}
+
+fn vet_circle(manifest: &Manifest, stream: &StreamSpec, of: &str, log: &mut Log) {
+    let mut known = vec![stream.name.as_str()];
+    let mut next = vec![of];
+    while let Some(name) = next.pop() {
+        if name == stream.name {
             log.add(stream.at, format!("`{}` is its own parent", stream.name));
             return;
         }
-        above.push(name);
-        next = manifest
-            .stream(name)
-            .and_then(|spec| match (&spec.each, &spec.origin) {
-                (Some(Parent::Stream { of, .. }), _) => Some(of.as_str()),
-                (_, Origin::Nested { of, .. } | Origin::Also { of }) => Some(of.as_str()),
-                _ => None,
-            });
+        if known.contains(&name) {
+            continue;
+        }
+        known.push(name);
+        let Some(spec) = manifest.stream(name) else {
+            continue;
+        };
+        next.extend(spec.parents());
+        if let Origin::Nested { of, .. } | Origin::Also { of } = &spec.origin {
+            next.push(of);
+        }
+    }
+}
+
+/// A list can be replaced as a set only where it comes with the record that it belongs to.
+fn vet_list(manifest: &Manifest, stream: &StreamSpec, log: &mut Log) {
+    let Some(column) = &stream.belongs_to else {
+        return;
+    };
+    let parent = match (&stream.origin, stream.driver()) {
+        (Origin::Also { .. }, _) | (_, None) => None,
+        (_, Some(parent)) => manifest.stream(parent),
+    };
+    let Some(parent) = parent else {
+        let what = format!(
+            "`{}` is not read for each record of another stream",
+            stream.name
+        );
+        let help = "`belongs_to` is for nested lists, and for `each` with `by: changed`.";
+        log.help(stream.at, what, help);
+        return;
+    };
+    if stream.key.is_empty() {
+        let what = format!(
+            "`{}` can't be replaced as a list without a `key`",
+            stream.name
+        );
+        log.help(
+            stream.at,
+            what,
+            "Name the fields that tell its rows apart: `key: [id]`.",
+        );
+    }
+    if parent.key.len() != 1 {
+        let what = format!(
+            "`{column}` can't name a record of `{}`, whose key is not one field",
+            parent.name
+        );
+        log.add(stream.at, what);
     }
 }
 
@@ -149,6 +214,7 @@ fn vet_gaps(manifest: &Manifest, stream: &StreamSpec, log: &mut Log) {
     for template in request.chain(stream.sweeps.iter().flatten().map(|(_, t)| t)) {
         check_gaps(manifest, template, &roots, log);
     }
+    roots.push(Root::Row);
     for (_, keep) in &stream.keep {
         if let Keep::Gaps(template) = keep {
             check_gaps(manifest, template, &roots, log);

@@ -12,12 +12,16 @@ mod job;
 mod member;
 mod pages;
 mod parts;
+mod pieces;
+mod roll;
+mod stretch;
 mod take;
 mod tokens;
 mod turn;
 mod watch;
 mod whole;
 mod windows;
+mod within;
 
 use std::collections::BTreeMap;
 
@@ -50,6 +54,8 @@ pub(crate) struct Reader<'a> {
     now: Point,
     /// What the login's answer said.
     token: Option<Value>,
+    /// Rows of streams that others are read for, listed once.
+    parents: parts::Parents,
 }
 
 impl<'a> Reader<'a> {
@@ -59,8 +65,9 @@ impl<'a> Reader<'a> {
         Ok(Self {
             api,
             gate: Gate::new(out),
-            now: tributary_model::now().timestamp_millis(),
+            now: api.now(),
             token: token.map(|token| token.answer.clone()),
+            parents: parts::Parents::default(),
         })
     }
 

@@ -1,6 +1,10 @@
 //! The parts of a walk: one for each parent, each value and each sweep.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use serde_json::Value;
+use tokio::sync::OnceCell;
 use tributary_model::{Error, ErrorKind};
 
 use crate::cursor::Place;
@@ -18,6 +22,9 @@ use super::take::Context;
 
 /// Parents whose records may be gone through at most. // G6
 const MAX_PARENTS: usize = 1_000_000;
+
+/// Rows by the name of their stream.
+pub(super) type Parents = Mutex<BTreeMap<String, Arc<OnceCell<Arc<Vec<Record>>>>>>;
 
 /// One part.
 #[derive(Clone, Debug, Default)]
@@ -39,25 +46,7 @@ impl Reader<'_> {
             | Some(Parent::Stream {
                 by: By::Changed, ..
             }) => vec![Part::default()],
-            Some(Parent::Values(values)) => values.iter().map(|value| of_value(value)).collect(),
-            Some(Parent::Stream { of, touched, .. }) => {
-                let parent = self.api.manifest.stream(of);
-                let parent = parent.ok_or_else(|| Error::bug("a parent is not in the manifest"))?;
-                let rows = Box::pin(self.everything(parent)).await?;
-                rows.iter()
-                    .map(|row| Part {
-                        name: name_of(parent, row.raw()),
-                        each: Some(row.raw().to_value()),
-                        sweep: None,
-                        touched: (!touched.is_empty()).then(|| {
-                            let fields = touched.iter().map(|path| row.raw().find(path));
-                            let text: Vec<&str> =
-                                fields.map(|raw| raw.map_or("", Raw::as_str)).collect();
-                            Raw::known(&text.join("\u{1f}")).digest()
-                        }),
-                    })
-                    .collect()
-            }
+            Some(parent) => self.parents(parent).await?,
         };
         if spec.sweeps.is_empty() {
             return Ok(parents);
@@ -73,6 +62,40 @@ impl Reader<'_> {
         Ok(both.collect())
     }
 
+    /// A part for each parent.
+    async fn parents(&self, parent: &Parent) -> Result<Vec<Part>, Failure> {
+        Ok(match parent {
+            Parent::Values(values) => values.iter().map(|value| of_value(value)).collect(),
+            Parent::Stream { of, touched, .. } => {
+                let parent = self.api.manifest.stream(of);
+                let parent = parent.ok_or_else(|| Error::bug("a parent is not in the manifest"))?;
+                let rows = self.known(parent).await?;
+                let part = |row: &Record| of_row(parent, touched, row.raw());
+                rows.iter().map(part).collect()
+            }
+            Parent::Cross(parents) => Box::pin(self.cross(parents)).await?,
+        })
+    }
+
+    /// A part for each combination of parents; where there is none of one, the others are not asked for.
+    async fn cross(&self, parents: &[(String, Parent)]) -> Result<Vec<Part>, Failure> {
+        let mut all = vec![Part::default()];
+        for (name, parent) in parents {
+            if all.is_empty() {
+                break;
+            }
+            let own = self.parents(parent).await?;
+            if all.len().saturating_mul(own.len()) > MAX_PARENTS {
+                return Err(too_many(name));
+            }
+            let both = all
+                .iter()
+                .flat_map(|part| own.iter().map(|more| part.and(name, more)));
+            all = both.collect();
+        }
+        Ok(all)
+    }
+
     fn sweep_name(&self, spec: &StreamSpec, sweep: usize) -> String {
         let scope = self.scope(Context::default());
         let pairs = spec.sweeps[sweep].iter().filter_map(|(name, template)| {
@@ -80,6 +103,20 @@ impl Reader<'_> {
             Some(format!("{name}={value}"))
         });
         pairs.collect::<Vec<_>>().join("&")
+    }
+
+    /// Every record of a stream, listed once in a reading: many streams may be read for its rows. What
+    /// comes later is the next reading's.
+    async fn known(&self, spec: &StreamSpec) -> Result<Arc<Vec<Record>>, Failure> {
+        let cell = {
+            let mut parents = self.parents.lock().unwrap_or_else(PoisonError::into_inner);
+            parents.entry(spec.name.clone()).or_default().clone()
+        };
+        let rows = cell.get_or_try_init(|| async {
+            let rows = Box::pin(self.everything(spec)).await?;
+            Ok::<_, Failure>(Arc::new(rows))
+        });
+        rows.await.cloned()
     }
 
     /// Every record of a stream, wherever its own reading stands.
@@ -90,7 +127,7 @@ impl Reader<'_> {
                 Some(CursorSpec::Window(window)) => {
                     let span = Span {
                         from: self.api.start,
-                        to: crate::point::above(self.now, window.format.grain()),
+                        to: crate::point::above(self.now, window.grain()),
                     };
                     Some((window, window::ask(span, window)))
                 }
@@ -110,16 +147,7 @@ impl Reader<'_> {
             let found = self.walk_all(spec, &part, window, &scope).await?;
             all.extend(found.iter().map(Record::alone));
             if all.len() > MAX_PARENTS {
-                return Err(Failure::Stream(
-                    Error::new(
-                        ErrorKind::Incompatible,
-                        format!(
-                            "`{}` has too many rows to be gone through one by one",
-                            spec.name
-                        ),
-                    )
-                    .fix("Read the stream for changed rows only: `by: changed`."),
-                ));
+                return Err(too_many(&spec.name));
             }
         }
         Ok(all)
@@ -150,6 +178,46 @@ impl Reader<'_> {
             request.params.extend(spec.sweeps[sweep].iter().cloned());
         }
         self.all_pages(&whole, scope, Place::Start).await
+    }
+}
+
+impl Part {
+    /// This one, and `more` under a name.
+    fn and(&self, name: &str, more: &Self) -> Self {
+        let mut each = match &self.each {
+            Some(Value::Object(each)) => each.clone(),
+            _ => serde_json::Map::new(),
+        };
+        each.insert(name.to_owned(), more.each.clone().unwrap_or_default());
+        Self {
+            name: match self.name.is_empty() {
+                true => more.name.clone(),
+                false => format!("{}/{}", self.name, more.name),
+            },
+            each: Some(Value::Object(each)),
+            ..Self::default()
+        }
+    }
+}
+
+fn too_many(name: &str) -> Failure {
+    let what = format!("`{name}` has too many rows to be gone through one by one");
+    Failure::Stream(
+        Error::new(ErrorKind::Incompatible, what)
+            .fix("Read the stream for changed rows only: `by: changed`."),
+    )
+}
+
+fn of_row(parent: &StreamSpec, touched: &[crate::path::Path], row: Raw<'_>) -> Part {
+    Part {
+        name: name_of(parent, row),
+        each: Some(row.to_value()),
+        sweep: None,
+        touched: (!touched.is_empty()).then(|| {
+            let fields = touched.iter().map(|path| row.find(path));
+            let text: Vec<&str> = fields.map(|raw| raw.map_or("", Raw::as_str)).collect();
+            Raw::known(&text.join("\u{1f}")).digest()
+        }),
     }
 }
 

@@ -107,13 +107,19 @@ impl Reader<'_> {
         for records in &node.spec.elsewhere {
             find(records).map_err(Refused::Broken)?;
         }
-        let named = |raw: Raw<'_>| digest(raw, &[(node.spec.name.clone(), String::new())]);
+        let failed = |error| Refused::Failure(Failure::Stream(error));
         for record in &found {
-            if watch.overlaps() && !watch.lets_pass(record.raw(), named) {
-                continue;
+            let (around, raw) = (record.around(), record.raw());
+            if watch.overlaps() {
+                let kept = self.kept(&node.spec, around, Some(&envelope), raw, context);
+                let mut more = kept.map_err(failed)?;
+                more.push((node.spec.name.clone(), String::new()));
+                if !watch.lets_pass(raw, |raw| digest(raw, &more)) {
+                    continue;
+                }
             }
             self.put(node, members, record, None, Some(&envelope), context)
-                .map_err(|error| Refused::Failure(Failure::Stream(error)))?;
+                .map_err(failed)?;
         }
         Ok(())
     }
@@ -220,7 +226,7 @@ impl Reader<'_> {
             .collect();
         let key = parent_key(node);
         let mut grown = stream::iter(asked).buffered(self.parallel());
-        let mut place = 0;
+        let (mut place, mut growing) = (0, Vec::new());
         while let Some(records) = grown.try_next().await? {
             let parent = &parents[place];
             place += 1;
@@ -233,16 +239,17 @@ impl Reader<'_> {
                 each: each.as_ref(),
                 ..Context::default()
             };
-            let mut growing = Vec::new();
             for record in records {
                 let put = self.put(child, members, &record, Some(parent.raw()), None, context);
                 if put.map_err(Failure::Stream)? == Put::Taken {
                     growing.push(record);
                 }
             }
-            Box::pin(self.grow(child, members, &growing)).await?;
         }
-        seal(child, members).map_err(Failure::Stream)
+        seal(child, members).map_err(Failure::Stream)?;
+        // Only now: requests that are under way above keep their places among those at once, and
+        // nobody would wait for them while those below wait for a place.
+        Box::pin(self.grow(child, members, &growing)).await
     }
 
     /// The records of a child that one parent has; `None` where they can't be read.
@@ -455,12 +462,12 @@ struct Taking<'r, 'a, 'p, 'w> {
 }
 
 impl<'p> Taking<'_, '_, 'p, '_> {
-    /// Whether the page's bytes can go into the columns in one pass: nobody looks at a record, and
-    /// what was taken of a page that breaks off can be taken back.
+    /// Whether the page's bytes can go into the columns in one pass: nobody looks at a record but to
+    /// see that it lies far enough back, and what was taken of a page can be taken back.
     fn goes_straight(&self) -> bool {
         let member = self.node.member.map(|place| &self.members[place]);
         is_plain(self.node)
-            && self.watch.is_blind()
+            && (self.watch.is_blind() || self.watch.is_quiet())
             && member.is_some_and(|member| member.is_alive() && member.found.is_none())
     }
 
@@ -468,23 +475,31 @@ impl<'p> Taking<'_, '_, 'p, '_> {
         let Some(member) = self.node.member.map(|place| &mut self.members[place]) else {
             return self.after_the_body(last);
         };
-        let rows = member.rows;
+        let (rows, text, watch) = (member.rows, &self.page.text, &*self.watch);
+        let (mut record, mut is_noted) = (0..0, false);
         member.sheet.mark();
-        let (text, found) = (&self.page.text, &mut self.last);
         let walked = walk(text, &self.node.spec.records, &mut |scanner, _| {
             scanner.peek();
             let start = scanner.place();
             member.rows += 1;
             member.sheet.read(scanner, Op::Read, &[])?;
-            if let Some(path) = last {
-                let raw = Raw::known(&text[start..scanner.place()]);
-                *found = raw.find(path).map(|found| found.text().into_owned());
+            record = start..scanner.place();
+            is_noted = !watch.is_blind() && !watch.lies_before(Raw::known(&text[record.clone()]));
+            match is_noted {
+                true => Err(Broken(start)),
+                false => Ok(()),
             }
-            Ok(())
         });
         if walked.is_err() {
             member.sheet.back_to_mark();
             member.rows = rows;
+        }
+        if is_noted {
+            return self.after_the_body(last);
+        }
+        let named = |path| Raw::known(&text[record.clone()]).find(path);
+        if let (Some(path), false) = (last, record.is_empty()) {
+            self.last = named(path).map(|found| found.text().into_owned());
         }
         walked
     }
@@ -514,9 +529,15 @@ impl<'p> Taking<'_, '_, 'p, '_> {
 
     /// Decides whether a record is taken, and remembers it where it will come again.
     fn look(&mut self, record: Record, envelope: &Envelope<'_>) -> Result<()> {
-        let known = |raw: Raw<'_>| digest(raw, &[]);
-        if !self.watch.lets_pass(record.raw(), known) {
-            return Ok(());
+        if !self.watch.is_blind() {
+            // Records may differ by what is around them alone: two readers open a mail in one second.
+            let (spec, raw) = (&*self.node.spec, record.raw());
+            let more = self
+                .reader
+                .kept(spec, record.around(), Some(envelope), raw, self.context)?;
+            if !self.watch.lets_pass(raw, |raw| digest(raw, &more)) {
+                return Ok(());
+            }
         }
         let put = self.reader.put(
             self.node,

@@ -247,9 +247,7 @@ impl Reader<'_> {
     fn note_windows(&self, family: &mut Family, parts: &[Part]) {
         let root = family.root().clone();
         let settled = match &root.cursor {
-            Some(CursorSpec::Window(window)) => {
-                point::floor(self.now - window.lag, window.grain())
-            }
+            Some(CursorSpec::Window(window)) => point::floor(self.now - window.lag, window.grain()),
             _ if root.feed.is_some() => self.now,
             _ => return,
         };

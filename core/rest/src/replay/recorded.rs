@@ -3,16 +3,20 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use base64::Engine;
 use serde_json::{Map, Value};
 
 use crate::fields::{Fields, entries, text};
-use crate::http::Call;
+use crate::http::{Call, Sent};
+use crate::point::Point;
 use crate::problem::Log;
 use crate::yaml::{self, Node, Yaml};
 
 /// What fixtures hold.
 #[derive(Debug, Default)]
 pub(super) struct Script {
+    /// When the exchanges were recorded, milliseconds: it is that time again.
+    pub(super) at: Option<Point>,
     pub(super) settings: Map<String, Value>,
     pub(super) exchanges: Vec<Exchange>,
     pub(super) expected: BTreeMap<String, Value>,
@@ -25,6 +29,8 @@ pub(super) struct Exchange {
     path: String,
     /// Parameters that must be there; others may.
     params: Vec<(String, String)>,
+    /// Fields that must have been sent; others may.
+    body: Option<Value>,
     status: u16,
     headers: Map<String, Value>,
     answer: Vec<u8>,
@@ -41,6 +47,8 @@ pub(crate) struct Told {
 /// Exchanges, each of which is told once, in their order.
 #[derive(Debug)]
 pub(crate) struct Recorded {
+    /// The time that it is.
+    pub(crate) at: Option<Point>,
     kept: Mutex<Kept>,
 }
 
@@ -52,6 +60,7 @@ struct Kept {
 
 impl Script {
     pub(super) fn extend(&mut self, more: Self) {
+        self.at = self.at.max(more.at);
         self.settings.extend(more.settings);
         self.exchanges.extend(more.exchanges);
         self.expected.extend(more.expected);
@@ -59,12 +68,13 @@ impl Script {
 }
 
 impl Recorded {
-    pub(super) fn new(exchanges: Vec<Exchange>) -> Self {
+    pub(super) fn new(exchanges: Vec<Exchange>, at: Option<Point>) -> Self {
         let exchanges = exchanges
             .into_iter()
             .map(|exchange| (exchange, false))
             .collect();
         Self {
+            at,
             kept: Mutex::new(Kept {
                 exchanges,
                 unknown: Vec::new(),
@@ -87,6 +97,10 @@ impl Recorded {
                     .params
                     .iter()
                     .all(|(name, value)| asked(name, value))
+                && exchange
+                    .body
+                    .as_ref()
+                    .is_none_or(|body| was_sent(body, call))
         };
         let found = kept
             .exchanges
@@ -143,6 +157,9 @@ pub(super) fn read(text: &str, log: &mut Log) -> Option<Script> {
     let node = yaml::read(text, log)?;
     let mut fields = Fields::open(&node, "a fixture", log)?;
     let mut script = Script::default();
+    if let Some(node) = fields.take("at") {
+        script.at = time(node, log);
+    }
     if let Some(node) = fields.take("settings") {
         for (key, value) in entries(node, log) {
             script.settings.insert(key.name.clone(), value.to_json());
@@ -183,16 +200,19 @@ impl Exchange {
             texts.collect::<Vec<_>>()
         };
         let params = pairs(fields.take("params"), log);
+        let body = fields.take("body").map(Node::to_json);
         let headers = pairs(fields.take("headers"), log);
         let status = fields
             .take("status")
             .and_then(|node| node.to_json().as_u64());
+        let packed = fields.take("base64").and_then(|node| packed(node, log));
         let answer = fields.take("answer").map_or_else(Vec::new, answer);
         fields.close(log);
         Some(Self {
             method,
             path,
             params,
+            body,
             status: status
                 .and_then(|status| u16::try_from(status).ok())
                 .unwrap_or(200),
@@ -200,9 +220,49 @@ impl Exchange {
                 .into_iter()
                 .map(|(name, value)| (name.to_lowercase(), Value::from(value)))
                 .collect(),
-            answer,
+            answer: packed.unwrap_or(answer),
         })
     }
+}
+
+fn time(node: &Node, log: &mut Log) -> Option<Point> {
+    let read = crate::point::read(&text(node, log)?);
+    if read.is_none() {
+        log.add(node.at, "write a time such as `2024-06-01T00:00:00Z`");
+    }
+    read
+}
+
+/// Whether a request carried these fields.
+fn was_sent(wanted: &Value, call: &Call) -> bool {
+    match &call.sent {
+        None => false,
+        Some(Sent::Json(sent)) => holds(wanted, sent),
+        Some(Sent::Form(pairs)) => {
+            let sent = pairs
+                .iter()
+                .map(|(name, value)| (name.clone(), Value::from(value.as_str())));
+            holds(wanted, &Value::Object(sent.collect()))
+        }
+    }
+}
+
+fn holds(wanted: &Value, sent: &Value) -> bool {
+    match (wanted, sent) {
+        (Value::Object(wanted), Value::Object(sent)) => wanted
+            .iter()
+            .all(|(name, value)| sent.get(name).is_some_and(|sent| holds(value, sent))),
+        (wanted, sent) => wanted == sent,
+    }
+}
+
+/// A body that is no text.
+fn packed(node: &Node, log: &mut Log) -> Option<Vec<u8>> {
+    let text: String = text(node, log)?.split_whitespace().collect();
+    let bytes = base64::engine::general_purpose::STANDARD.decode(text);
+    bytes
+        .map_err(|why| log.add(node.at, format!("this is not Base64: {why}")))
+        .ok()
 }
 
 /// A body: a text as it is, anything else as JSON.

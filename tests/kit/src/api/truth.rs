@@ -14,6 +14,8 @@ pub struct Truth {
     pub rows: BTreeMap<String, Row>,
     /// Rows that may be there, and must be these if they are: what the API no longer lists.
     pub perhaps: BTreeMap<String, Row>,
+    /// Whether rows that are not known here may be there.
+    pub others: bool,
     /// Fields that a connector may leave out or hold otherwise, such as embedded lists.
     pub ignored: Vec<&'static str>,
 }
@@ -32,6 +34,13 @@ impl Truth {
     #[must_use]
     pub fn ignoring(mut self, fields: &[&'static str]) -> Self {
         self.ignored.extend(fields);
+        self
+    }
+
+    /// Rows that are not known here may be there: of records that are gone.
+    #[must_use]
+    pub fn others_may_be(mut self) -> Self {
+        self.others = true;
         self
     }
 
@@ -84,6 +93,7 @@ impl Truth {
             *seen.entry(key.clone()).or_insert(0) += 1;
             match self.rows.get(&key).or_else(|| self.perhaps.get(&key)) {
                 Some(expected) => wrong.extend(self.row(&key, expected, row)),
+                None if self.others => {}
                 None => wrong.push(format!("{key} should not be there")),
             }
         }

@@ -17,7 +17,7 @@ use tempfile::TempDir;
 
 use crate::child;
 pub use flavor::Flavor;
-use port::Port;
+pub use port::Port;
 pub use reader::ReaderUser;
 
 const START_LIMIT: Duration = Duration::from_secs(60);

@@ -12,13 +12,19 @@ const ATTEMPTS: usize = 200;
 
 /// A free port, kept from the kit's other processes for as long as this lives.
 #[derive(Debug)]
-pub(super) struct Port {
-    pub(super) number: u16,
+pub struct Port {
+    /// Its number.
+    pub number: u16,
     _lock: File,
 }
 
 impl Port {
-    pub(super) fn take() -> Self {
+    /// Takes one.
+    ///
+    /// # Panics
+    /// Panics where none is free.
+    #[must_use]
+    pub fn take() -> Self {
         let dir = std::env::temp_dir().join("tributary-ports");
         fs::create_dir_all(&dir).expect("a folder can be made among the temporary files");
         let mut random = Random::new(seed());

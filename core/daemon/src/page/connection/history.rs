@@ -46,11 +46,27 @@ fn chart(loads: &[LoadView], now: DateTime<Utc>) -> Markup {
     );
     html! {
         figure.chart {
-            figcaption { span { (longest) } }
+            figcaption {
+                span { (longest) }
+                @if drawn.iter().any(|bar| bar.marked) { span.ink.care { "■ with rejected rows" } }
+            }
             (bars(&drawn, KEPT, &said))
+            (span_of(loads, now))
+        }
+    }
+}
+
+/// From when to when. Few loads leave room on their right, where the last one is not.
+fn span_of(loads: &[LoadView], now: DateTime<Utc>) -> Markup {
+    html! {
+        @if let (Some(oldest), Some(newest)) = (loads.last(), loads.first()) {
             div.axis {
-                @if let Some(oldest) = loads.last() { span { (ago(oldest.committed_at, now)) } }
-                @if loads.len() > 1 && let Some(newest) = loads.first() {
+                @if loads.len() >= KEPT {
+                    span { (ago(oldest.committed_at, now)) }
+                    span { (ago(newest.committed_at, now)) }
+                } @else if loads.len() > 1 {
+                    span { "from " (ago(oldest.committed_at, now)) " to " (ago(newest.committed_at, now)) }
+                } @else {
                     span { (ago(newest.committed_at, now)) }
                 }
             }
@@ -118,6 +134,7 @@ pub(super) fn runs(view: &ConnectionView, now: DateTime<Utc>) -> Markup {
 }
 
 fn run_table(runs: &[RunRecord], now: DateTime<Utc>) -> Markup {
+    let failed = runs.iter().any(|run| run.error.is_some());
     html! {
         table.tight {
             thead {
@@ -127,7 +144,7 @@ fn run_table(runs: &[RunRecord], now: DateTime<Utc>) -> Markup {
                     th.num scope="col" { "Took" }
                     th.num scope="col" { "Read" }
                     th.num scope="col" { "Written" }
-                    th scope="col" { "Why it ended so" }
+                    @if failed { th scope="col" { "Why it ended so" } }
                 }
             }
             tbody {
@@ -138,7 +155,7 @@ fn run_table(runs: &[RunRecord], now: DateTime<Utc>) -> Markup {
                         td.num { (took(run)) }
                         td.num { (words::count(run.records_read)) }
                         td.num { (words::count(run.records_written)) }
-                        td.cursor { @if let Some(error) = &run.error { (error.what) } }
+                        @if failed { td.cursor { @if let Some(error) = &run.error { (error.what) } } }
                     }
                 }
             }

@@ -75,7 +75,7 @@ fn line(connection: &str, stream: &StreamView, now: DateTime<Utc>) -> Markup {
                     None => { span.soft { "not yet" } }
                 }
             }
-            td.wide role="cell" data-label="Cursor" {
+            td.wide.later role="cell" data-label="Cursor" {
                 div.cursor { (stream.position.as_deref().unwrap_or("none yet")) }
             }
             td.end role="cell" { (reset(connection, &stream.stream)) }

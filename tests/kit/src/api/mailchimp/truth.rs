@@ -25,8 +25,8 @@ impl Mailchimp {
         for record in self.records(stream) {
             match record.state {
                 // Deleted for some, a status for others.
-                State::Archived => truth.add_perhaps(record.fields.clone()),
-                State::Live | State::Deleted => truth.add(record.fields.clone()),
+                State::Archived => truth.add_perhaps(row(record)),
+                State::Live | State::Deleted => truth.add(row(record)),
             }
         }
         truth
@@ -45,11 +45,23 @@ impl Mailchimp {
     }
 }
 
+/// A record as a row: an empty text that stands for no time is null.
+fn row(record: &Record) -> Row {
+    let mut row = record.fields.clone();
+    for name in ["send_time", "timestamp_opt", "timestamp_signup"] {
+        if row.get(name).is_some_and(|value| value == "") {
+            row.insert(name.to_owned(), Value::Null);
+        }
+    }
+    row
+}
+
 fn activity(mail: &Record, done: &Value) -> Row {
     let mut row = done.as_object().cloned().unwrap_or_default();
     for name in ["campaign_id", "list_id", "email_id", "email_address"] {
         row.insert(name.to_owned(), mail.field(name).clone());
     }
-    row.entry("url").or_insert(json!(null));
+    // What tells rows apart is never null.
+    row.entry("url").or_insert(json!(""));
     row
 }

@@ -15,6 +15,7 @@ enum Target<'a> {
     Own,
     Events,
     Event(&'a str),
+    Summaries(&'a str),
     List(&'static Resource, Option<&'a str>),
     One(&'static Resource, Option<&'a str>, &'a str),
 }
@@ -76,6 +77,7 @@ impl Stripe {
             Target::Own => Ok(Value::Object(account.own.clone())),
             Target::Events => account.list_events(request, now),
             Target::Event(id) => account.event(id, now),
+            Target::Summaries(meter) => account.event_summaries(meter, request, now),
             Target::List(resource, parent) => account.list(resource, parent, request, version),
             Target::One(resource, parent, id) => {
                 account.one(resource, parent, id, request, version)
@@ -116,6 +118,7 @@ impl Caller<'_> {
             Target::Events | Target::Event(_) => {
                 return self.key.check(self.text, "events", "rak_event_read");
             }
+            Target::Summaries(_) => resources::named("billing_meters"),
             Target::List(resource, _) | Target::One(resource, _, _) => resource,
         };
         let known = match resource.versions {
@@ -143,6 +146,7 @@ fn target<'a>(segments: &[&'a str]) -> Option<Target<'a>> {
         ["account"] => return Some(Target::Own),
         ["events"] => return Some(Target::Events),
         ["events", id] => return Some(Target::Event(id)),
+        ["billing", "meters", id, "event_summaries"] => return Some(Target::Summaries(id)),
         _ => {}
     }
     let lists = || resources::all().flat_map(|of| of.lists.iter().map(move |list| (of, *list)));

@@ -191,6 +191,25 @@ impl Account {
         }
     }
 
+    /// Takes a child out of the list of its parent, and tells of the parent.
+    ///
+    /// # Panics
+    /// Panics where there is no such object, or nothing tells of its parent.
+    pub fn take_out(&mut self, stream: &str, id: &str, now: i64) {
+        let resource = resources::named(stream);
+        let parent = self
+            .object(stream, id)
+            .and_then(|object| object.parent.clone());
+        let (Some(kind), Some(parents), Some(parent)) =
+            (effect::announced(stream), resource.parent, parent)
+        else {
+            panic!("nothing tells when {id} leaves its list in {stream}");
+        };
+        self.collection_mut(resource.stream).remove(id);
+        self.gone.insert(id.to_owned(), resource.stream);
+        self.update_as(parents, &parent, kind, now);
+    }
+
     /// Writes an event about an object as it is now.
     pub(super) fn tell(
         &mut self,

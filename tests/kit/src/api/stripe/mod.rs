@@ -23,6 +23,7 @@ mod render;
 mod resource;
 mod resources;
 mod truth;
+mod usage;
 mod version;
 
 use std::collections::BTreeMap;

@@ -50,6 +50,7 @@ impl Account {
             }
             "discounts" => self.truth_of_discounts(),
             "payout_balance_transactions" => self.truth_of_payouts(version),
+            "billing_meter_event_summaries" => self.truth_of_summaries(now),
             "payment_methods" => self.truth_of_payment_methods(version),
             named => self.truth_of(named, version, |_| true),
         }

@@ -28,14 +28,14 @@ struct Place {
 }
 
 impl Place {
-    fn write(&self) -> String {
+    fn write(&self, era: &str) -> String {
         let quiet = if self.quiet { "q" } else { "" };
-        STANDARD.encode(format!("{}.0||{}|{quiet}", self.at, self.id))
+        STANDARD.encode(format!("{}.0|{era}|{}|{quiet}", self.at, self.id))
     }
 
-    fn read(text: &str) -> Option<Self> {
+    fn read(text: &str, era: &str) -> Option<Self> {
         let text = String::from_utf8(STANDARD.decode(text).ok()?).ok()?;
-        let (at, rest) = text.split_once(".0||")?;
+        let (at, rest) = text.split_once(&format!(".0|{era}|"))?;
         let (id, quiet) = rest.split_once('|')?;
         Some(Self {
             at: at.parse().ok()?,
@@ -89,7 +89,7 @@ impl Zendesk {
         now: i64,
     ) -> Reply {
         let place = match (request.param("cursor"), start_time(request, now)) {
-            (Some(cursor), _) => Place::read(cursor),
+            (Some(cursor), _) => Place::read(cursor, &self.era),
             (None, Ok(at)) => Some(Place {
                 at,
                 id: 0,
@@ -110,7 +110,7 @@ impl Zendesk {
         let page = &page[..page.len().min(size)];
         let end = !quiet && start + page.len() == records.len();
         let last = page.last().map_or(after, |record| Place::of(record));
-        let cursor = Place { quiet, ..last }.write();
+        let cursor = Place { quiet, ..last }.write(&self.era);
         let url = self.vendor_url(request, &[("cursor", &cursor)]);
         let mut body = self.answer_with(kind, page, request);
         body["after_cursor"] = json!(cursor);
@@ -166,7 +166,7 @@ impl Zendesk {
         for record in page {
             let mut row = record.fields.clone();
             match kind.stream {
-                "tickets" if wants("metric_sets") => {
+                "tickets" if wants("metric_sets") && !self.beside => {
                     row.insert("metric_set".to_owned(), self.metric_set(record));
                 }
                 "ticket_events" if !wants("comment_events") => drop_comments(&mut row),
@@ -175,6 +175,10 @@ impl Zendesk {
             rows.push(row);
         }
         let mut body = json!({ kind.items: rows });
+        if kind.stream == "tickets" && wants("metric_sets") && self.beside {
+            let sets = page.iter().map(|ticket| self.metric_set(ticket));
+            body["metric_sets"] = sets.filter(|set| !set.is_null()).collect();
+        }
         if kind.stream == "users" && wants("identities") {
             let of_page = |identity: &&Record| {
                 let parent = identity.parent.as_ref();

@@ -221,6 +221,15 @@ pub(super) const KINDS: &[Kind] = &[
         "/suspended_tickets",
         "suspended_tickets",
     ),
+    // Those of the last thirty days, from the shelves of tickets and users.
+    kind("deleted_tickets", "/deleted_tickets", "deleted_tickets").shows(Clock::None),
+    kind("deleted_users", "/deleted_users", "deleted_users").shows(Clock::None),
+    kind("targets", "/targets", "targets").shows(Clock::Created),
+    kind("queues", "/queues", "queues").needs(Product::Enterprise),
+    kind("account_attributes", "/routing/attributes", "attributes")
+        .by(Paging::Pages)
+        .needs(Product::Enterprise),
+    kind("job_statuses", "/job_statuses", "job_statuses").shows(Clock::None),
     kind("locales", "/locales", "locales").by(Paging::None),
     kind("dynamic_content_items", "/dynamic_content/items", "items"),
     kind(
@@ -266,6 +275,13 @@ pub(super) const KINDS: &[Kind] = &[
         "article_attachments",
         "/help_center/articles/{parent}/attachments",
         "article_attachments",
+    )
+    .of("articles")
+    .needs(Product::Guide),
+    kind(
+        "article_translations",
+        "/help_center/articles/{parent}/translations",
+        "translations",
     )
     .of("articles")
     .needs(Product::Guide),

@@ -7,7 +7,9 @@ use super::kind::{KINDS, Kind, Paging};
 use crate::api::clock::DAY;
 
 /// Records that are made together with others only.
-const BORN_WITH_OTHERS: [&str; 6] = [
+const BORN_WITH_OTHERS: [&str; 8] = [
+    "deleted_tickets",
+    "deleted_users",
     "ticket_metrics",
     "ticket_events",
     "ticket_audits",

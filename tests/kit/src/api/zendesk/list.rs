@@ -23,14 +23,25 @@ impl Zendesk {
         request: &Request,
         now: i64,
     ) -> Reply {
+        let shelf = match kind.stream {
+            "deleted_tickets" => "tickets",
+            "deleted_users" => "users",
+            named => named,
+        };
         let records: Vec<_> = self
-            .records(kind.stream)
+            .records(shelf)
             .filter(|record| {
                 (parent.is_none() || record.parent.as_deref() == parent)
                     && self.is_listed(kind, record, request)
                     && in_window(kind, record, request, now)
             })
             .collect();
+        let owner = parent.and_then(|id| self.record("tickets", id));
+        if kind.stream == "ticket_audits" && owner.is_some_and(|it| it.state == State::Archived) {
+            // Those of an archived ticket come all at once, however many are asked for.
+            let rows: Vec<_> = records.iter().map(|record| &record.fields).collect();
+            return Reply::json(200, &json!({ kind.items: rows }));
+        }
         let by_cursor = request
             .param("page[size]")
             .or(request.param("page[after]"))
@@ -56,7 +67,9 @@ impl Zendesk {
             }
             _ => record.state,
         };
+        let of_deleted = matches!(kind.stream, "deleted_tickets" | "deleted_users");
         match state {
+            _ if of_deleted => state == State::Deleted,
             State::Live => true,
             State::Archived => of_ticket,
             State::Deleted => {
@@ -170,6 +183,7 @@ fn in_window(kind: &Kind, record: &Record, request: &Request, now: i64) -> bool 
         "satisfaction_ratings" => {
             from("start_time", record.made) && time("end_time").is_none_or(|to| record.made <= to)
         }
+        "deleted_tickets" | "deleted_users" => record.touched > now - 30 * clock::DAY,
         "ticket_skips" => from("start_time", record.touched),
         "ticket_activities" => from("since", record.touched) && record.made > now - 30 * clock::DAY,
         "ticket_metric_events" => from("start_time", record.touched) && record.touched <= now - 60,

@@ -59,6 +59,10 @@ pub struct Zendesk {
     pub slow_above: Option<usize>,
     /// Whether exports put an empty page that is not the last one before each other.
     pub quiet: bool,
+    /// Whether metrics stand beside their tickets instead of inside them.
+    pub beside: bool,
+    /// What cursors carry; those of another era are not known any more.
+    pub era: String,
     /// Whether exports show the first record of a page twice, the old state first.
     pub stutters: bool,
     oauth: OAuth,
@@ -80,6 +84,8 @@ impl Zendesk {
             deepest_page: 100,
             slow_above: None,
             quiet: false,
+            beside: false,
+            era: String::new(),
             stutters: false,
             oauth: OAuth::new(seed),
             shelves: BTreeMap::new(),

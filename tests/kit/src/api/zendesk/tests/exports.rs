@@ -244,3 +244,34 @@ async fn a_week_leaves_a_truth_that_exports_show() {
         Vec::<String>::new()
     );
 }
+
+#[tokio::test]
+async fn a_cursor_of_another_era_is_unknown() {
+    let world = World::new(|desk, now| desk.fill("users", 3, now - 900, now - 400));
+    let start = world.now() - 1000;
+    let path = "/incremental/users/cursor";
+    let page = world.read(&format!("{path}?start_time={start}")).await;
+    let cursor = page["after_cursor"].as_str().unwrap();
+    assert_eq!(
+        world.get(&format!("{path}?cursor={cursor}")).await.status,
+        200
+    );
+    world.simulator.with(|desk, _| desk.era = "2".to_owned());
+    assert_eq!(
+        world.get(&format!("{path}?cursor={cursor}")).await.status,
+        400
+    );
+}
+
+#[tokio::test]
+async fn metrics_stand_inside_tickets_or_beside_them() {
+    let world = World::new(|desk, now| desk.fill("tickets", 2, now - 900, now - 400));
+    let start = world.now() - 1000;
+    let path = format!("/incremental/tickets/cursor?start_time={start}&include=metric_sets");
+    let inside = world.read(&path).await;
+    assert!(inside["tickets"][0]["metric_set"].is_object() && inside.get("metric_sets").is_none());
+    world.simulator.with(|desk, _| desk.beside = true);
+    let beside = world.read(&path).await;
+    assert!(beside["tickets"][0].get("metric_set").is_none());
+    assert_eq!(rows(&beside, "metric_sets").len(), 2);
+}

@@ -179,3 +179,42 @@ async fn records_tell_of_their_deletion_or_vanish() {
         .add(When::nth(1), Fault::Status(503));
     assert_eq!(world.get("/tags").await.header("retry-after"), Some("1"));
 }
+
+#[tokio::test]
+async fn what_was_deleted_is_listed_for_thirty_days() {
+    let world = World::new(|desk, now| {
+        desk.fill("tickets", 3, now - 900, now - 400);
+        for (index, id) in desk.ids("tickets").into_iter().take(2).enumerate() {
+            let ago = if index == 0 {
+                31 * crate::api::clock::DAY
+            } else {
+                60
+            };
+            desk.delete("tickets", &id, now - ago);
+        }
+    });
+    let deleted = world.read("/deleted_tickets?page[size]=9").await;
+    assert_eq!(ids(&deleted, "deleted_tickets").len(), 1);
+    let tickets = world.read("/tickets?page[size]=9").await;
+    assert_eq!(ids(&tickets, "tickets").len(), 1);
+}
+
+#[tokio::test]
+async fn audits_of_an_archived_ticket_come_all_at_once() {
+    let world = World::new(|desk, now| {
+        let ticket = desk.create("tickets", now - 900);
+        (0..150).for_each(|second| desk.comment(&ticket, now - 800 + second));
+    });
+    let ticket = world
+        .simulator
+        .with(|desk, _| desk.ids("tickets")[0].clone());
+    let path = format!("/tickets/{ticket}/audits?page[size]=100");
+    let live = world.read(&path).await;
+    assert_eq!(
+        (ids(&live, "audits").len(), &live["meta"]["has_more"]),
+        (100, &true.into())
+    );
+    world.simulator.with(|desk, now| desk.archive(&ticket, now));
+    let archived = world.read(&path).await;
+    assert!(ids(&archived, "audits").len() > 300 && archived.get("meta").is_none());
+}
