@@ -60,11 +60,12 @@ mod with_all_parts {
 
     #[test]
     fn every_example_is_valid() {
-        let environment: Environment = [
+        let mut environment: Environment = [
             "CRM_CLIENT_SECRET",
             "CRM_REFRESH_TOKEN",
             "LINEAGE_KEY",
             "MAILCHIMP_API_KEY",
+            "OPS_SECRET",
             "OTLP_KEY",
             "REPORTS_PASSWORD",
             "SHOP_PASSWORD",
@@ -74,6 +75,8 @@ mod with_all_parts {
         ]
         .map(|name| (name.to_owned(), "x-us21".to_owned()))
         .into();
+        let webhook = "https://hooks.example.com/x".to_owned();
+        environment.insert("OPS_WEBHOOK".to_owned(), webhook);
         let mut examples = 0;
         for entry in std::fs::read_dir(folder().join("examples")).unwrap() {
             let path = entry.unwrap().path();

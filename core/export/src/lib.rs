@@ -10,6 +10,7 @@
 //!
 //! Deliberately absent: whether the result works. Airflow and Kubernetes say that, in tests.
 
+mod advice;
 mod airflow;
 mod cron;
 mod kubernetes;
@@ -20,5 +21,6 @@ mod sharing;
 #[cfg(test)]
 mod fixture;
 
+pub use advice::advice;
 pub use airflow::{Dag, dag, pools};
 pub use kubernetes::{Cluster, Manifests, kubernetes};

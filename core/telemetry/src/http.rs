@@ -36,6 +36,10 @@ impl Health {
         }
     }
 
+    pub(crate) fn is_failing(&self) -> bool {
+        self.failing.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn works(&self) {
         if self.failing.swap(false, Ordering::Relaxed) {
             tracing::info!("{} arrive again", self.what);

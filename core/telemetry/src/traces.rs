@@ -80,6 +80,7 @@ impl Traces {
         let layer = tracing_opentelemetry::layer()
             .with_tracer(tracer)
             .with_location(false)
+            .with_target(false)
             .with_threads(false)
             .with_tracked_inactivity(false);
         if self.provider.set(provider).is_ok() {

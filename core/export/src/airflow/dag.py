@@ -47,6 +47,7 @@ except ImportError:
 
 PROGRAM = os.environ.get("TRIBUTARY_BIN", "tributary")
 CONFIG = os.environ.get("TRIBUTARY_CONFIG", @CONFIG@)
+FOLDER = os.path.dirname(os.path.abspath(CONFIG))
 # How long a run that must stop may take to finish its commit.
 GRACE_SECONDS = 60
 
@@ -86,6 +87,8 @@ def execute(command, result):
     try:
         process = subprocess.Popen(
             command,
+            # Relative paths of the configuration mean the same on every worker.
+            cwd=FOLDER,
             stdin=subprocess.DEVNULL,
             stdout=result,
             stderr=subprocess.PIPE,
@@ -94,7 +97,8 @@ def execute(command, result):
         )
     except OSError as why:
         raise AirflowFailException(
-            f"{PROGRAM} can't be run: {why}. Install it on the worker, or set TRIBUTARY_BIN."
+            f"{PROGRAM} can't be run in {FOLDER}: {why}. Install it on the worker, or set "
+            "TRIBUTARY_BIN and TRIBUTARY_CONFIG."
         ) from why
     try:
         for line in process.stderr:
@@ -173,7 +177,7 @@ def make(spec):
             max_active_tis_per_dag=1,
         )
         def sync(params=None, dag_run=None):
-            if not is_open(spec) and "manual" not in str(dag_run.run_type):
+            if not is_open(spec) and "manual" not in str(dag_run.run_type).lower():
                 raise AirflowSkipException("outside of the connection's windows")
             return run(spec, bool((params or {}).get("full_refresh")))
 

@@ -7,10 +7,7 @@ use tributary_model::{StreamName, TableName};
 use super::Subject;
 
 /// Who says so.
-const PRODUCER: &str = concat!(
-    "https://crates.io/crates/tributary/",
-    env!("CARGO_PKG_VERSION")
-);
+const PRODUCER: &str = concat!("urn:tributary:", env!("CARGO_PKG_VERSION"));
 const EVENT: &str = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent";
 const FACETS: &str = "https://openlineage.io/spec/facets";
 

@@ -58,13 +58,17 @@ impl Post {
 
     async fn send(&self, event: &Value) {
         let body = event.to_string();
-        for failed in 0..TRIES {
+        // A service that was away a moment ago gets one chance, lest a run wait for it at its end.
+        let tries = if self.health.is_failing() { 1 } else { TRIES };
+        for failed in 1..=tries {
             match self.try_once(&body).await {
                 Ok(()) => return self.health.works(),
                 Err((why, Again::Useless)) => return self.health.fails(&why),
                 Err((why, Again::Useful)) => self.health.fails(&why),
             }
-            tokio::time::sleep(FIRST_WAIT * 2u32.pow(failed)).await;
+            if failed < tries {
+                tokio::time::sleep(FIRST_WAIT * failed).await;
+            }
         }
     }
 
