@@ -1,9 +1,12 @@
-//! Where tokens are kept that replace each other: files of the user's own state folder.
+//! Where tokens are kept that replace each other: files of the user's own state folder, or the
+//! control store where that is on Postgres ([`shared`]).
 //!
 //! Invariant: once `put` returns, the secret survives a crash, and nobody but the user can read it. A
 //! file is written beside the old one, made durable, and put in its place in one step. // G7 G8
 //!
 //! Deliberately absent: the state of connections, which is in their destinations.
+
+mod shared;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind as IoKind, Write};
@@ -14,9 +17,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tributary_model::{Error, ErrorKind, Result, Secret, Vault};
 
-/// The vault of this user.
+pub(crate) use shared::keep_as;
+
+/// The vault of this user, or the one that several machines share.
 pub(crate) fn open() -> Arc<dyn Vault> {
-    Arc::new(Files { folder: folder() })
+    shared::open().unwrap_or_else(|| Arc::new(Files { folder: folder() }))
 }
 
 /// A vault of its own for tests.

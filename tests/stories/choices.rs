@@ -266,3 +266,35 @@ async fn a_table_without_a_key_is_kept_as_it_is() {
         assert_eq!(world.number(ids), 0);
     }
 }
+
+/// Hashes stay comparable from sync to sync, whether or not someone has given a salt.
+#[tokio::test]
+async fn a_salt_is_made_where_none_is_given() {
+    let world = shop().await;
+    let hashing = "select: [shop.customers], streams: {shop.customers: {columns: {email: hash}}}";
+    world.configure(Setup {
+        connection: hashing,
+        ..Setup::default()
+    });
+    let first = world.sync().await;
+    first.says("made a secret salt");
+    let hash = "SELECT email FROM shop.customers WHERE id = 1";
+    let before = world.ask(hash);
+    assert_eq!(before[0][0].as_deref().map(str::len), Some(64));
+    world
+        .server
+        .execute("UPDATE shop.customers SET name = 'X' WHERE id = 1")
+        .await;
+    world.sync().await;
+    assert_eq!(world.ask(hash), before);
+    world.configure(Setup {
+        connection: &format!("{hashing}, salt: another"),
+        ..Setup::default()
+    });
+    world
+        .server
+        .execute("UPDATE shop.customers SET name = 'Y' WHERE id = 1")
+        .await;
+    world.sync().await;
+    assert_ne!(world.ask(hash), before);
+}

@@ -38,10 +38,12 @@ impl Program {
             .tempdir()
             .expect("a temporary folder can be made");
         let runs = std::sync::atomic::AtomicUsize::new(0);
+        // What it remembers for its user is not for the one who runs the tests.
+        let state = dir.path().join("state").into_os_string();
         Self {
             binary: binary.into(),
+            env: vec![("TRIBUTARY_STATE_DIR".into(), state)],
             dir,
-            env: Vec::new(),
             limit: LIMIT,
             runs,
         }
