@@ -110,9 +110,16 @@ impl Manifest {
             errors: list(fields.take("errors"), log, Rule::read),
             check: list(fields.take("check"), log, Probe::read),
             realm: fields.take("realm").and_then(|node| template(node, log)),
-            base: base?,
             feeds,
             streams,
+            // The last, since all words must have been asked for before any is said to be unknown.
+            base: match base {
+                Some(base) => base,
+                None => {
+                    fields.close(log);
+                    return None;
+                }
+            },
         };
         fields.close(log);
         vet::vet(&manifest, log);

@@ -1,0 +1,52 @@
+//! Values that say which rows are gone, as rows of their own.
+
+use serde_json::Value;
+use tributary_model::{ChangeBatch, Op, PositionRun, Positions, Result};
+
+use crate::json::Raw;
+
+use super::{Layout, Sheet};
+
+/// Rows are gone whose column has this value.
+#[derive(Clone, Debug)]
+pub(crate) struct Clearing {
+    /// As JSON text.
+    value: String,
+    place: u64,
+}
+
+impl Sheet {
+    /// Notes that rows with `value` are gone: after all that was taken of them so far, before those
+    /// that come.
+    pub(crate) fn clearing(&mut self, value: &str) -> Clearing {
+        let place = self.left;
+        self.left += 1;
+        Clearing {
+            value: value.to_owned(),
+            place,
+        }
+    }
+
+    /// As batches that hold nothing but the column `name`.
+    pub(crate) fn batches_of(&self, name: &str, all: &[Clearing]) -> Result<Vec<ChangeBatch>> {
+        let mut sheet = Self::new(&Layout::default(), self.era);
+        for clearing in all {
+            let row = format!("{{{}:{}}}", Value::from(name), clearing.value);
+            sheet.take(Raw::known(&row), Op::Truncate, &[])?;
+        }
+        let mut batches = sheet.take_batches()?;
+        let mut rest = all;
+        for batch in &mut batches {
+            let (own, others) = rest.split_at(batch.ops.len());
+            rest = others;
+            let run = |(start, clearing): (usize, &Clearing)| PositionRun {
+                start,
+                major: self.era,
+                minor: 0,
+                ordinal: clearing.place,
+            };
+            batch.positions = Positions(own.iter().enumerate().map(run).collect());
+        }
+        Ok(batches)
+    }
+}
