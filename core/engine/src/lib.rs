@@ -9,6 +9,7 @@ mod connection;
 mod flush;
 mod gate;
 mod ledger;
+mod loading;
 mod normalize;
 mod observer;
 mod plan;
