@@ -532,9 +532,9 @@ impl<'p> Taking<'_, '_, 'p, '_> {
         if !self.watch.is_blind() {
             // Records may differ by what is around them alone: two readers open a mail in one second.
             let (spec, raw) = (&*self.node.spec, record.raw());
-            let more = self
-                .reader
-                .kept(spec, record.around(), Some(envelope), raw, self.context)?;
+            let more =
+                self.reader
+                    .kept(spec, record.around(), Some(envelope), raw, self.context)?;
             if !self.watch.lets_pass(raw, |raw| digest(raw, &more)) {
                 return Ok(());
             }

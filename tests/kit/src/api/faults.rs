@@ -3,6 +3,7 @@
 //! Each rule counts the requests that match it, from when it was added; the first rule that is due
 //! decides. Deliberately absent: chance. A fault happens at the same request each time.
 
+use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -45,6 +46,10 @@ pub struct When {
     /// Of those, each how-manieth.
     every: u64,
 }
+
+/// Times in a row that one request is hit by rules that go on for ever and pass some: trying again
+/// must be able to help.
+const IN_A_ROW: u32 = 3;
 
 impl When {
     /// At the request with this number, counted from 1.
@@ -106,6 +111,11 @@ impl When {
             && self.method.is_none_or(|method| method == request.method)
     }
 
+    /// Whether it is a storm: it goes on for ever, and lets some pass.
+    fn storms(&self) -> bool {
+        self.times.is_none() && self.every > 1
+    }
+
     /// Whether the request that makes the count `seen` is hit.
     fn hits(&self, seen: u64) -> bool {
         let Some(after) = seen.checked_sub(self.skip + 1) else {
@@ -117,7 +127,14 @@ impl When {
 
 /// The plan.
 #[derive(Debug, Default)]
-pub struct Faults(Mutex<Vec<Rule>>);
+pub struct Faults(Mutex<Plan>);
+
+#[derive(Debug, Default)]
+struct Plan {
+    rules: Vec<Rule>,
+    /// How many times in a row each request was hit by a storm.
+    hit: HashMap<(String, Vec<(String, String)>), u32>,
+}
 
 #[derive(Debug)]
 struct Rule {
@@ -136,36 +153,45 @@ impl Faults {
             seen: 0,
             hit: 0,
         };
-        self.rules(|rules| rules.push(rule));
+        self.plan(|plan| plan.rules.push(rule));
     }
 
     /// Forgets all rules.
     pub fn clear(&self) {
-        self.rules(Vec::clear);
+        self.plan(|plan| *plan = Plan::default());
     }
 
     /// How many requests were hit since the rules were added.
     #[must_use]
     pub fn hits(&self) -> u64 {
-        self.rules(|rules| rules.iter().map(|rule| rule.hit).sum())
+        self.plan(|plan| plan.rules.iter().map(|rule| rule.hit).sum())
     }
 
     /// What happens to this request.
     pub(super) fn strike(&self, request: &Request) -> Option<Fault> {
-        self.rules(|rules| {
-            let mut struck = None;
-            for rule in rules.iter_mut().filter(|rule| rule.when.counts(request)) {
+        let name = (request.path.clone(), request.query.clone());
+        self.plan(|plan| {
+            let hit = plan.hit.entry(name).or_default();
+            let (mut struck, mut in_a_row) = (None, 0);
+            for rule in plan
+                .rules
+                .iter_mut()
+                .filter(|rule| rule.when.counts(request))
+            {
                 rule.seen += 1;
-                if struck.is_none() && rule.when.hits(rule.seen) {
+                let spares = rule.when.storms() && *hit >= IN_A_ROW;
+                if struck.is_none() && rule.when.hits(rule.seen) && !spares {
                     rule.hit += 1;
+                    in_a_row = *hit + 1;
                     struck = Some(rule.fault.clone());
                 }
             }
+            *hit = in_a_row;
             struck
         })
     }
 
-    fn rules<R>(&self, change: impl FnOnce(&mut Vec<Rule>) -> R) -> R {
+    fn plan<R>(&self, change: impl FnOnce(&mut Plan) -> R) -> R {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

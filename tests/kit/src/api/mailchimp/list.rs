@@ -39,7 +39,9 @@ impl Mailchimp {
         {
             return problem::invalid("fields and exclude_fields can not be used together");
         }
-        if self.slow_above.is_some_and(|limit| count > limit) {
+        // What comes all at once is small.
+        let is_slow = self.slow_above.is_some_and(|limit| count > limit);
+        if is_slow && kind.paging == Paging::Offset {
             return problem::planned(504);
         }
         let owner = owners.join("/");

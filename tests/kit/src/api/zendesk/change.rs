@@ -112,6 +112,9 @@ impl Zendesk {
             "side_conversations" => format!("8566255a-ece5-11e8-857d-{:012}", self.made),
             "tags" => format!("tag_{}", self.made),
             "custom_objects" => format!("object_{}", self.made),
+            "custom_object_records" | "queues" | "account_attributes" | "job_statuses" => {
+                format!("R{}", 360_000_000_000 + self.made)
+            }
             // Numbers that need more than 32 bits.
             _ => (360_000_000_000 + self.made).to_string(),
         }

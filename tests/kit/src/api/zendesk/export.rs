@@ -47,7 +47,7 @@ impl Place {
     fn of(record: &Record) -> Self {
         Self {
             at: record.touched,
-            id: record.id.parse().unwrap_or(0),
+            id: record.id.trim_start_matches('R').parse().unwrap_or(0),
             quiet: false,
         }
     }
