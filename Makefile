@@ -10,7 +10,7 @@ export DUCKDB_LIB_DIR ?= $(TRIBUTARY_CACHE)/lib
 export CARGO_TARGET_DIR ?= $(TRIBUTARY_CACHE)/target
 export LD_LIBRARY_PATH := $(DUCKDB_LIB_DIR)$(if $(LD_LIBRARY_PATH),:$(LD_LIBRARY_PATH))
 
-.PHONY: help setup build demo test lint fmt deny bench services env
+.PHONY: help setup build demo test lint fmt deny bench soak services env
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,11 @@ deny: ## Check licenses and sources of dependencies (builds cargo-deny the first
 bench: setup ## Measure, in a release build; takes minutes (OPTIONS=--help lists what can be chosen)
 	cargo build --release -p tributary -p tributary-testkit --bin tributary --bin bench
 	"$$CARGO_TARGET_DIR/release/bench" $(OPTIONS)
+
+MINUTES ?= 10
+soak: setup ## Run a daemon under load and faults, and watch it (MINUTES=10)
+	cargo build -p tributary -p tributary-testkit --bin tributary --bin soak
+	"$$CARGO_TARGET_DIR/debug/soak" $(MINUTES)
 
 services: setup ## Start a private MariaDB and MySQL with the shop in them, until Ctrl-C
 	@cargo run --quiet -p tributary-testkit --bin services

@@ -64,6 +64,7 @@ impl Session {
     /// Reads the configuration; contacts nothing. Doubts are told once, here.
     pub(crate) fn plan(&self) -> Result<Plan, Failure> {
         let plan = tributary_config::load(&self.config, &self.environment, &registry::kinds())?;
+        vault::keep_as(&plan);
         let file = self.config.display().to_string();
         for doubt in &plan.doubts {
             tracing::warn!("{}", doubt.line(&file));

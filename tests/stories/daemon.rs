@@ -1,9 +1,10 @@
 //! The daemon: connections on their schedules, and everything that may happen to it meanwhile.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use tributary_testkit::server::{Flavor, Options};
+use tributary_testkit::postgres::Postgres;
+use tributary_testkit::server::{Flavor, Options, Port};
 use tributary_testkit::shop::{Shop, TABLES, Writer};
 
 use crate::world::{NAME, Setup, World};
@@ -254,6 +255,42 @@ async fn whoever_has_the_token_may_run_pause_resume_and_reset() {
     let loads = daemon.get(&path("loads")).await;
     assert!(!loads["loads"].as_array().unwrap().is_empty());
     daemon.stop().await;
+    world.assert_equal(&TABLES).await;
+}
+
+#[tokio::test]
+async fn a_second_daemon_stands_by_and_takes_over() {
+    let postgres = Postgres::start();
+    let world = shop("schedule: 1s").await;
+    let setup = Setup {
+        connection: "schedule: 1s",
+        ..Setup::default()
+    };
+    let yaml = world.daemon_yaml_with(setup, &postgres.url());
+    world.program.write("tributary.yaml", &yaml);
+    let first = world.daemon().await;
+    first.until(NAME, succeeded).await;
+    let port = Port::take();
+    let mut second = world.daemon_at(port.number, &[]).await;
+    second.running.logged("standing by").await;
+    let (status, body) = second.ask("GET", "/readyz", "").await;
+    assert!(
+        status == 503 && body.contains("stands by"),
+        "{status} {body}"
+    );
+    assert!(
+        second.get("/api/v1/connections").await["connections"]
+            .as_array()
+            .unwrap()
+            .is_empty()
+    );
+    first.running.kill().await;
+    let killed = Instant::now();
+    second.running.logged("started").await;
+    assert!(killed.elapsed() < Duration::from_secs(30));
+    second.until(NAME, succeeded).await;
+    let log = second.stop().await;
+    assert!(!log.stderr.contains("sesame"), "{log}");
     world.assert_equal(&TABLES).await;
 }
 

@@ -30,7 +30,11 @@ impl World {
     /// A configuration for the daemon.
     pub(crate) fn daemon_yaml(&self, setup: Setup<'_>) -> String {
         let store = self.program.path("control.sqlite");
-        let store = store.display();
+        self.daemon_yaml_with(setup, &store.display().to_string())
+    }
+
+    /// The same with another control store.
+    pub(crate) fn daemon_yaml_with(&self, setup: Setup<'_>, store: &str) -> String {
         format!(
             "{}daemon: {{listen: \"127.0.0.1:{}\", token: {TOKEN}, store: \"{store}\"}}\n",
             self.yaml(setup),
@@ -45,12 +49,17 @@ impl World {
 
     /// The same with variables in its environment.
     pub(crate) async fn daemon_with(&self, env: &[(&str, &str)]) -> Daemon {
-        let mut running = self.program.start_with(env, &["daemon"]);
+        self.daemon_at(self.port.number, env).await
+    }
+
+    /// The same at another port.
+    pub(crate) async fn daemon_at(&self, port: u16, env: &[(&str, &str)]) -> Daemon {
+        let address = format!("127.0.0.1:{port}");
+        let mut env = env.to_vec();
+        env.push(("TRIBUTARY__DAEMON__LISTEN", address.as_str()));
+        let mut running = self.program.start_with(&env, &["daemon"]);
         running.logged("listening").await;
-        Daemon {
-            running,
-            address: format!("127.0.0.1:{}", self.port.number),
-        }
+        Daemon { running, address }
     }
 }
 

@@ -46,6 +46,7 @@ pub struct Setup {
 /// What keeps it from starting: the address, or the control store.
 pub async fn run(setup: Setup, stop: impl Future<Output = ()>) -> Result<()> {
     let listener = bind(&setup.plan).await?;
+    let shown = listener.local_addr().unwrap_or(setup.plan.daemon.listen);
     let place = store::place_of(setup.plan.daemon.store.as_ref(), setup.folder.as_deref());
     if matches!(place, store::Place::Memory) {
         tracing::warn!("no place for the control store: history and pauses end with this process");
@@ -57,7 +58,6 @@ pub async fn run(setup: Setup, stop: impl Future<Output = ()>) -> Result<()> {
         .set_configuration(|it| it.loaded_at = Some(now()));
     let fleet = Arc::new(Fleet::new(shared.clone()));
     let app = App::new(shared.clone(), fleet.clone(), &setup.plan);
-    let server = http::serve(listener, app.clone());
     let mut daemon = Daemon {
         stamp: setup.ends.stamp(),
         objectives: Objectives::default(),
@@ -69,8 +69,15 @@ pub async fn run(setup: Setup, stop: impl Future<Output = ()>) -> Result<()> {
         app,
         telling: None,
     };
+    // Whoever asks from the first moment on is told of every connection.
+    let lead = daemon.shared.store.try_lead().await.ok().flatten();
+    if lead.is_some() {
+        daemon.begin().await;
+    }
+    let server = http::serve(listener, daemon.app.clone());
+    tracing::info!(page = %format!("http://{shown}/"), "listening");
     daemon.supervisor.tell("READY=1");
-    daemon.live(stop).await;
+    daemon.live(lead, stop).await;
     daemon.end().await;
     daemon.app.stop();
     server.stop().await;
@@ -79,14 +86,11 @@ pub async fn run(setup: Setup, stop: impl Future<Output = ()>) -> Result<()> {
 
 async fn bind(plan: &Plan) -> Result<TcpListener> {
     let address = plan.daemon.listen;
-    let listener = TcpListener::bind(address).await.map_err(|why| {
+    TcpListener::bind(address).await.map_err(|why| {
         Error::new(ErrorKind::Config, format!("can't listen on {address}"))
             .because(why)
             .fix("End whoever does, such as another daemon, or change `daemon.listen`.")
-    })?;
-    let shown = listener.local_addr().unwrap_or(address);
-    tracing::info!(page = %format!("http://{shown}/"), "listening");
-    Ok(listener)
+    })
 }
 
 struct Daemon {
@@ -104,14 +108,20 @@ struct Daemon {
 
 impl Daemon {
     /// Leads as long as it may, and stands by otherwise.
-    async fn live(&mut self, stop: impl Future<Output = ()>) {
+    async fn live(&mut self, mut lead: Option<Lead>, stop: impl Future<Output = ()>) {
         let mut stop = std::pin::pin!(stop);
         loop {
-            let mut lead = tokio::select! {
-                lead = self.stand_by() => lead,
-                () = &mut stop => return,
+            let mut lead = match lead.take() {
+                Some(lead) => lead,
+                None => {
+                    let lead = tokio::select! {
+                        lead = self.stand_by() => lead,
+                        () = &mut stop => return,
+                    };
+                    self.begin().await;
+                    lead
+                }
             };
-            self.begin().await;
             tokio::select! {
                 () = self.lead(&mut lead) => {}
                 () = &mut stop => return,
@@ -126,9 +136,6 @@ impl Daemon {
     /// Waits until nobody else leads.
     async fn stand_by(&mut self) -> Lead {
         let store = self.shared.store.clone();
-        if let Ok(Some(lead)) = store.try_lead().await {
-            return lead;
-        }
         self.app.set_standing(Standing::By);
         self.supervisor.tell("STATUS=standing by");
         tracing::info!(store = %store.place(), "another daemon uses the control store: standing by");

@@ -33,9 +33,7 @@ async fn in_memory() -> Store {
     Store::open(Place::Memory).await.unwrap()
 }
 
-#[tokio::test]
-async fn what_is_noted_is_history() {
-    let store = in_memory().await;
+async fn what_is_noted_is_remembered(store: &Store) {
     let begun = run("a", 1);
     store.run_started(&begun, &[String::new()]).await.unwrap();
     store.set_paused("shop", Some(at(5))).await.unwrap();
@@ -72,9 +70,7 @@ async fn history_is_bounded() {
     assert_eq!((shop.runs.len(), shop.runs[0].id.as_str()), (20, "249"));
 }
 
-#[tokio::test]
-async fn an_alert_stays_until_it_has_left() {
-    let store = in_memory().await;
+async fn an_alert_stays_until_it_has_left(store: &Store) {
     let waiting = |id: &str, target: &str| Waiting {
         id: id.to_owned(),
         target: target.to_owned(),
@@ -91,7 +87,7 @@ async fn an_alert_stays_until_it_has_left() {
     let alerts = [waiting("1", "ops"), waiting("2", "ops")];
     store.put(&told, &alerts).await.unwrap();
     store.put(&told, &alerts).await.unwrap();
-    assert_eq!(Outbox::remembered(&store).await.unwrap(), [told]);
+    assert_eq!(Outbox::remembered(store).await.unwrap(), [told]);
     assert_eq!(store.due("ops", at(0), 9).await.unwrap(), alerts);
     store.postpone(&alerts[0], at(60)).await.unwrap();
     assert!(store.due("ops", at(59), 9).await.unwrap().is_empty());
@@ -103,7 +99,7 @@ async fn an_alert_stays_until_it_has_left() {
     assert_eq!(store.due("ops", at(60), 9).await.unwrap().len(), 1);
     store.keep_only(&[]).await.unwrap();
     assert_eq!(store.next_due().await.unwrap(), None);
-    assert!(Outbox::remembered(&store).await.unwrap().is_empty());
+    assert!(Outbox::remembered(store).await.unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -145,13 +141,49 @@ fn a_password_is_never_shown() {
     assert!(!format!("{place:?}").contains("hunter2"));
 }
 
-#[tokio::test]
-async fn secrets_replace_each_other() {
-    let vault = in_memory().await.vault();
+async fn secrets_replace_each_other(store: &Store) {
+    let vault = store.vault();
     assert!(vault.get("zendesk").await.unwrap().is_none());
     for text in ["one", "two"] {
         vault.put("zendesk", &Secret::new(text)).await.unwrap();
         let kept = vault.get("zendesk").await.unwrap().unwrap();
         assert_eq!(kept.expose(), text);
     }
+}
+
+async fn keeps_everything(store: &Store) {
+    what_is_noted_is_remembered(store).await;
+    an_alert_stays_until_it_has_left(store).await;
+    secrets_replace_each_other(store).await;
+}
+
+#[tokio::test]
+async fn sqlite_keeps_everything() {
+    keeps_everything(&in_memory().await).await;
+}
+
+#[tokio::test]
+async fn postgres_keeps_everything_and_knows_one_leader() {
+    let server = tributary_testkit::postgres::Postgres::start();
+    let place = || Place::read(&Secret::new(server.url()));
+    let store = Store::open(place()).await.unwrap();
+    keeps_everything(&store).await;
+    let again = Store::open(place()).await.unwrap();
+    let mut lead = store.try_lead().await.unwrap().unwrap();
+    assert!(lead.holds().await && again.try_lead().await.unwrap().is_none());
+    drop(lead);
+    again.lead().await;
+    // A name that somebody holds is waited for.
+    let held = store.vault().hold("zendesk").await.unwrap();
+    let other = again.vault();
+    let waiting = tokio::spawn(async move { other.hold("zendesk").await.map(drop) });
+    assert!(!waiting.is_finished());
+    drop(held);
+    waiting.await.unwrap().unwrap();
+    let wrong = server.url().replace("sesame", "other");
+    let error = Store::open(Place::read(&Secret::new(wrong)))
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Access, "{error}");
+    assert!(!error.to_string().contains("other-open"), "{error}");
 }

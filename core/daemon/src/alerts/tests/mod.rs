@@ -50,7 +50,7 @@ fn view(changes: &Value) -> ConnectionView {
         "loads": [],
         "runs": [],
         "schema_changes": [],
-        "rows": {"bucket_seconds": 1800, "last_bucket_at": noon(0), "buckets": []},
+        "rows": {"bucket_seconds": 1800, "last_bucket_at": noon(0), "buckets": vec![0; 48]},
     });
     for (key, value) in changes.as_object().unwrap() {
         view[key] = value.clone();

@@ -13,6 +13,7 @@ mod warehouse;
 pub use reading::Reading;
 pub use runs::Runs;
 pub use subject::Api;
+pub use warehouse::differences;
 
 #[cfg(test)]
 mod tests;

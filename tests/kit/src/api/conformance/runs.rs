@@ -123,18 +123,7 @@ impl<A: Api> Runs<A> {
     }
 
     fn differences(&self, program: &Program, streams: &[&str]) -> Vec<String> {
-        let mut wrong = Vec::new();
-        for stream in streams {
-            let truth = self.simulator.with(|api, now| api.truth_of(stream, now));
-            let found = warehouse::rows(&program.path(FILE), NAME, stream);
-            let differences = truth.differences(&found);
-            wrong.extend(
-                differences
-                    .into_iter()
-                    .map(|text| format!("{stream}: {text}")),
-            );
-        }
-        wrong
+        warehouse::differences(&self.simulator, (&program.path(FILE), NAME), streams)
     }
 
     /// How many rows a table holds.

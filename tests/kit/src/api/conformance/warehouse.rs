@@ -6,6 +6,28 @@ use duckdb::{AccessMode, Config, Connection};
 use serde_json::Value;
 use tributary_model::Row;
 
+use super::subject::Api;
+use crate::api::simulator::Simulator;
+
+/// What differs between the tables of a schema and the truth of their streams, a line each.
+///
+/// # Panics
+/// Panics where the file can't be read.
+#[must_use]
+pub fn differences<A: Api>(
+    simulator: &Simulator<A>,
+    (file, schema): (&Path, &str),
+    streams: &[&str],
+) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for stream in streams {
+        let truth = simulator.with(|api, now| api.truth_of(stream, now));
+        let found = truth.differences(&rows(file, schema, stream));
+        wrong.extend(found.into_iter().map(|text| format!("{stream}: {text}")));
+    }
+    wrong
+}
+
 /// The rows that are there, those that were deleted left out; none where there is no table.
 pub(super) fn rows(file: &Path, schema: &str, table: &str) -> Vec<Row> {
     read(file, schema, table)
