@@ -63,9 +63,8 @@ impl Cleared {
         let marked = rows
             .column_by_name(DELETED)
             .and_then(|array| array.as_boolean_opt());
-        let is_marked = |row: usize| {
-            marked.is_some_and(|marked| marked.is_valid(row) && marked.value(row))
-        };
+        let is_marked =
+            |row: usize| marked.is_some_and(|marked| marked.is_valid(row) && marked.value(row));
         let fate = |(row, value): (usize, &u128)| match deletes {
             _ if !self.gone.contains(value) => Fate::Stays,
             Deletes::Soft if !is_marked(row) => Fate::Marked,
@@ -92,9 +91,7 @@ impl Target {
             .stage
             .as_ref()
             .is_some_and(|stage| match stage.cleared() {
-                Some(cleared) => {
-                    cleared.names != names || !cleared.staged.is_disjoint(&values)
-                }
+                Some(cleared) => cleared.names != names || !cleared.staged.is_disjoint(&values),
                 None => stage.rows() > 0,
             });
         if meets {
@@ -147,9 +144,17 @@ impl Target {
         self.end_direct()?;
         self.gather()?;
         let mut wanted = self.plan.key.clone();
-        wanted.extend(names.iter().filter(|name| !self.plan.key.contains(name)).cloned());
+        wanted.extend(
+            names
+                .iter()
+                .filter(|name| !self.plan.key.contains(name))
+                .cloned(),
+        );
         let schema = self.part_of_schema(&wanted);
-        let (keys, by) = (Keys::new(&schema, &self.plan.key)?, Keys::new(&schema, names)?);
+        let (keys, by) = (
+            Keys::new(&schema, &self.plan.key)?,
+            Keys::new(&schema, names)?,
+        );
         let (mut known, mut gone) = (HashSet::new(), Vec::new());
         for held in self.held() {
             let file = Rows::open(
@@ -170,7 +175,14 @@ impl Target {
         for rows in gone {
             let ops = vec![Op::Delete; rows.num_rows()];
             let rejected = Vec::new();
-            self.take(&Screened { rows, ops, rejected }, Presence::Possible)?;
+            self.take(
+                &Screened {
+                    rows,
+                    ops,
+                    rejected,
+                },
+                Presence::Possible,
+            )?;
         }
         Ok(())
     }

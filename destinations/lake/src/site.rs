@@ -29,7 +29,7 @@ pub(crate) struct Site {
 }
 
 /// What all uploads of a load may hold on their way, KiB. // G6
-const ROOM: u32 = 24 << 10;
+const ROOM: u32 = 16 << 10;
 
 impl Site {
     /// The site of one load; made inside the runtime.
