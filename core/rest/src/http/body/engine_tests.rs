@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::io::Write;
+use std::io::{Read, Write};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::HELD;
 use crate::manifest::Manifest;
+use crate::native::Reply;
 
 const MANIFEST: &str = r#"
 name: exports
@@ -30,10 +31,9 @@ fn rows(from: usize, to: usize) -> Vec<Value> {
         .collect()
 }
 
-fn lines() -> Vec<u8> {
-    let lines: String = rows(0, 300).iter().map(|row| format!("{row}\n")).collect();
+fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    packed.write_all(lines.as_bytes()).unwrap();
+    packed.write_all(bytes).unwrap();
     packed.finish().unwrap()
 }
 
@@ -44,7 +44,8 @@ async fn every_record_of_a_large_answer_comes_once() {
         json!({"data": rows, "next": next})
     };
     let since = json!({"a": "b", "m": {"rows": rows(0, 300)}, "next": null});
-    let packed = lines();
+    let lines: String = rows(0, 300).iter().map(|row| format!("{row}\n")).collect();
+    let packed = gzip(lines.as_bytes());
     let exchanges = json!({
         "exchanges": [
             {"get": "/whole", "answer": large(rows(0, 200), json!("p2"))},
@@ -60,4 +61,40 @@ async fn every_record_of_a_large_answer_comes_once() {
     let fixtures = [("exchanges.yaml".to_owned(), exchanges.to_string())];
     let trial = crate::trial(manifest, &fixtures).await.unwrap();
     assert_eq!(trial.mistakes, Vec::<String>::new());
+}
+
+/// Answers one request after the other with these bytes, each over a connection of its own.
+fn answering(answers: Vec<Vec<u8>>) -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for answer in answers {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = [0; 4096];
+            assert!(stream.read(&mut request).unwrap() > 0);
+            stream.write_all(&answer).unwrap();
+        }
+    });
+    url
+}
+
+#[tokio::test]
+async fn what_is_packed_on_the_way_is_unpacked_and_must_be_whole() {
+    let text = json!({"data": rows(0, 200)}).to_string();
+    assert!(text.len() > 4 * HELD);
+    let packed = gzip(text.as_bytes());
+    let head = format!(
+        "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+        packed.len()
+    );
+    let whole = [head.as_bytes(), &packed].concat();
+    let url = answering(vec![whole[..whole.len() - 20].to_vec(), whole]);
+    let manifest = "{name: x, base: \"https://x.example\", streams: {}}";
+    let manifest = Manifest::parse("x.yaml", manifest).unwrap();
+    let given = json!({"api_url": url});
+    let http = crate::Http::new(&manifest, given.as_object().unwrap(), &[]).unwrap();
+    let Reply::Page(page) = http.get("/all", &[]).await.unwrap() else {
+        panic!("it is refused");
+    };
+    assert_eq!(page["data"].as_array().unwrap().len(), 200);
 }

@@ -34,10 +34,10 @@ pub(crate) struct Piece {
 
 /// The pages of one answer, which is known to be whole.
 #[derive(Debug)]
-pub(crate) struct Pieces(From);
+pub(crate) struct Pieces(Supply);
 
 #[derive(Debug)]
-enum From {
+enum Supply {
     One {
         text: Option<String>,
         is_proved: bool,
@@ -59,7 +59,7 @@ impl Pieces {
         let body = match body {
             Body::Held(bytes) if is_plain(decode) && bytes.len() <= HELD => {
                 let text = Some(super::text(bytes.into())?);
-                return Ok(Self(From::One {
+                return Ok(Self(Supply::One {
                     text,
                     is_proved: false,
                 }));
@@ -70,7 +70,7 @@ impl Pieces {
         let (count, first) = in_thread(move || prove(&again)).await?;
         if count <= 1 {
             let is_proved = true;
-            return Ok(Self(From::One {
+            return Ok(Self(Supply::One {
                 text: first,
                 is_proved,
             }));
@@ -85,19 +85,19 @@ impl Pieces {
                 let _ = sender.blocking_send(Err(why));
             }
         });
-        Ok(Self(From::Many { left: count, pages }))
+        Ok(Self(Supply::Many { left: count, pages }))
     }
 
     /// The next page; `None` after the last.
     pub(crate) async fn next(&mut self) -> Result<Option<Piece>, Unfit> {
         match &mut self.0 {
-            From::One { text, is_proved } => Ok(text.take().map(|text| Piece {
+            Supply::One { text, is_proved } => Ok(text.take().map(|text| Piece {
                 text,
                 is_last: true,
                 is_proved: *is_proved,
             })),
-            From::Many { left: 0, .. } => Ok(None),
-            From::Many { left, pages } => {
+            Supply::Many { left: 0, .. } => Ok(None),
+            Supply::Many { left, pages } => {
                 let text = pages.recv().await;
                 let ended = || Unfit::Broken("the answer is shorter than it was".to_owned());
                 let text = text.ok_or_else(ended)??;
@@ -140,12 +140,18 @@ fn prove(answer: &(Body, Vec<Decode>, Cut)) -> Result<(usize, Option<String>), U
 fn read(body: &Body, decode: &[Decode], cut: &Cut, emit: &mut Emit<'_>) -> Result<(), Unfit> {
     let mut all = Joined::default();
     let format = decode.last().copied().unwrap_or(Decode::Json);
-    unpack::documents(body, decode, &mut |document| match cut {
-        Cut::Never => one(document, format, None, &mut |text| all.add(text)),
-        Cut::At(list) => one(document, format, Some(list), emit),
+    let mut count = 0;
+    unpack::documents(body, decode, &mut |document| {
+        count += 1;
+        match cut {
+            Cut::Never => one(document, format, None, &mut |text| all.add(text)),
+            Cut::At(list) => one(document, format, Some(list), emit),
+        }
     })?;
     match all.0 {
         Some(text) => emit(text),
+        // An archive without files is an export without records.
+        None if count == 0 => emit("[]".to_owned()),
         None => Ok(()),
     }
 }
