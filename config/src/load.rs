@@ -6,6 +6,7 @@ use std::path::Path as FilePath;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use crate::alerts;
 use crate::checks;
 use crate::error::{At, Issue, Place, Problem, Problems};
 use crate::excerpt;
@@ -127,6 +128,7 @@ pub(crate) fn read(
     }
     issues.extend(verdict.issues.iter().cloned());
     issues.extend(checks::settings(&value, kinds, &filled, &verdict));
+    issues.extend(alerts::check(&value, &filled));
     issues.extend(checks::connections(&value, kinds, &filled));
     issues.extend(telemetry::check(&value));
     let reporter = Reporter {

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use crate::{alerts, column, duration, schedule, size, table, telemetry, window, zone};
+use crate::{column, duration, schedule, size, table, telemetry, window, zone};
 
 /// An IP address and a port.
 pub(crate) const SOCKET_ADDRESS: &str = "socket-address";
@@ -21,7 +21,6 @@ pub(crate) fn check(format: &str, text: &str) -> Result<(), String> {
         window::FORMAT => window::parse(text).map(drop),
         zone::FORMAT => zone::parse(text).map(drop),
         telemetry::HTTP_ADDRESS => telemetry::parse_address(text),
-        alerts::ADDRESS => alerts::check_address(text),
         SOCKET_ADDRESS => match text.parse::<SocketAddr>() {
             Ok(_) => Ok(()),
             Err(_) => Err("an address is written like 127.0.0.1:8642".to_owned()),

@@ -54,6 +54,7 @@ impl Daemon {
     /// Waits until the webhooks know of the connection: what happens from now on is told.
     async fn ready(&self) {
         while self.kept.remembered().await.is_ok_and(|all| all.is_empty()) {
+            assert!(!self.task.is_finished(), "it ended");
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;
         }
     }
