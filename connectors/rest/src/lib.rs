@@ -1,6 +1,7 @@
 //! Any API: the manifest is a file of the user's own.
 
 mod config;
+mod rehearse;
 
 use std::sync::Arc;
 
@@ -11,6 +12,8 @@ use tributary_model::{
 use tributary_rest::{Api, Cursor, Manifest};
 
 pub use config::Config;
+pub use rehearse::rehearse;
+pub use tributary_rest::{Trial, Tried};
 
 /// An API that its user has described.
 #[derive(Debug)]

@@ -3,7 +3,10 @@
 
 mod crm;
 mod exports;
+mod login;
 mod mistakes;
+mod projects;
+mod replay;
 mod vault;
 
 use std::path::PathBuf;

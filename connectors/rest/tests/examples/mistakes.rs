@@ -72,3 +72,119 @@ streams: {a: {get: /a, records: \"[]\"}}
     }
     assert!(faults(manifest, json!({"key": "k", "limit": 3})).is_empty());
 }
+
+/// Words that stand in the examples, each of which is found when it is written wrong.
+const WORDS: [&str; 66] = [
+    "name",
+    "base",
+    "config",
+    "auth",
+    "limits",
+    "errors",
+    "check",
+    "kinds",
+    "streams",
+    "hosts",
+    "oauth2",
+    "token_url",
+    "grant",
+    "refresh_token",
+    "client_id",
+    "client_secret",
+    "header",
+    "basic",
+    "rate",
+    "parallel",
+    "match",
+    "on",
+    "do",
+    "wait",
+    "tries",
+    "say",
+    "proves",
+    "expect",
+    "records",
+    "key",
+    "pages",
+    "cursor",
+    "to",
+    "size",
+    "shrink",
+    "page",
+    "stop",
+    "offset",
+    "cap",
+    "next",
+    "field",
+    "format",
+    "from",
+    "bounds",
+    "order",
+    "lag",
+    "token",
+    "first",
+    "end",
+    "each",
+    "of",
+    "by",
+    "keep",
+    "where",
+    "null_empty",
+    "types",
+    "delete",
+    "complete",
+    "sweeps",
+    "also",
+    "nested",
+    "belongs_to",
+    "job",
+    "start",
+    "poll",
+    "done",
+];
+
+#[test]
+fn every_word_is_known_by_its_place_when_it_is_written_wrong() {
+    let manifests = ["rest-crm", "rest-projects", "rest-exports"].map(|name| {
+        let path = super::manifest(&format!("{name}.manifest.yaml"));
+        std::fs::read_to_string(path).expect("an example can be read")
+    });
+    for word in WORDS {
+        let found = manifests
+            .iter()
+            .find_map(|text| Some((text, place(text, word)?)));
+        let (text, at) = found.unwrap_or_else(|| panic!("no example has `{word}`"));
+        let wrong = format!("{}x{}", &text[..at + word.len()], &text[at + word.len()..]);
+        let before = &text[..at];
+        let (line, column) = (
+            before.matches('\n').count() + 1,
+            before
+                .chars()
+                .rev()
+                .take_while(|letter| *letter != '\n')
+                .count()
+                + 1,
+        );
+        let told = faults(&wrong, json!({}));
+        let wanted = format!("{line}:{column}: ");
+        let hit = told.iter().any(|told| {
+            told.starts_with(&wanted)
+                && told.contains(&format!("`{word}x`"))
+                && told.contains(&format!("`{word}`"))
+        });
+        assert!(hit, "{word} at {wanted}\n{}", told.join("\n"));
+    }
+}
+
+/// Where a word stands as the key of a mapping, outside of remarks.
+fn place(text: &str, word: &str) -> Option<usize> {
+    let key = format!("{word}:");
+    let stands = |at: &usize| {
+        let before = &text[..*at];
+        let line = before.rsplit('\n').next().unwrap_or_default();
+        let free = before.is_empty() || before.ends_with([' ', '{', '\n']);
+        let quoted = !line.matches('"').count().is_multiple_of(2);
+        free && !quoted && !line.contains('#') && !line.contains("config: {")
+    };
+    text.rmatch_indices(&key).map(|(at, _)| at).find(stands)
+}
