@@ -92,6 +92,63 @@ async fn what_is_deleted_stays_as_a_deleted_row() {
     }
 }
 
+/// Events are kept for thirty days: who comes later reads everything again, and what is not found
+/// any more is gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_pause_costs_a_full_read_and_no_row() {
+    let runs = start(|account, now| account.populate(3, now));
+    runs.sync().await;
+    let gone = runs.simulator.with(|stripe, now| {
+        stripe.account.live(200, now + 1, now + 5 * DAY);
+        let id = stripe.account.ids("coupons")[0].clone();
+        stripe.account.delete("coupons", &id, now + 5 * DAY);
+        id
+    });
+    runs.simulator.clock().advance(40 * DAY);
+    runs.sync().await.says("read again in full");
+    runs.assert_true("forty days later");
+    let sql = format!(
+        "SELECT count(*) FROM api.coupons WHERE id = '{gone}' AND _tributary_deleted AND created IS NOT NULL"
+    );
+    assert_eq!(number(&runs.file(), &sql), 1, "its last values stay");
+    runs.simulator
+        .with(|stripe, now| stripe.account.live(50, now - HOUR, now));
+    runs.settle();
+    runs.sync().await;
+    runs.assert_true("and after a normal day again");
+}
+
+/// A list comes anew with its object: what has left it is gone, and only that.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_leaves_a_list_is_gone() {
+    const LISTS: [&str; 2] = ["invoice_line_items", "subscription_items"];
+    let runs = start(|account, now| {
+        account.fill("invoices", 2, now - 9 * DAY, now - 8 * DAY);
+        account.fill("invoice_line_items", 30, now - 8 * DAY, now - 7 * DAY);
+        account.fill("subscriptions", 3, now - 9 * DAY, now - DAY);
+    });
+    let runs = runs.connection(&json!({"select": LISTS}));
+    runs.sync().await;
+    runs.assert_streams(&LISTS, "at first");
+    let gone = runs.simulator.with(|stripe, now| {
+        let account = &mut stripe.account;
+        let ids = account.ids("invoice_line_items");
+        let some: Vec<String> = ids.into_iter().step_by(5).collect();
+        some.iter()
+            .for_each(|id| account.take_out("invoice_line_items", id, now));
+        let all = account.ids("subscription_items");
+        account.take_out("subscription_items", &all[0], now);
+        some.len()
+    });
+    runs.settle();
+    runs.sync().await;
+    runs.assert_streams(&LISTS, "after some have left");
+    let marked = "SELECT count(*) FROM api.invoice_line_items WHERE _tributary_deleted";
+    assert_eq!(number(&runs.file(), marked), gone as i64);
+    let again = runs.run(&["sync", "--output", "json"]).await.exits(0);
+    assert_eq!(written(&again.json()), 0, "nothing is new");
+}
+
 /// The end of a subscription is called its deletion, and its row must stay.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_ended_subscription_is_not_a_deleted_one() {
@@ -151,6 +208,33 @@ async fn a_missing_permission_fails_its_stream_alone_and_by_name() {
     runs.assert_streams(&["charges"], "beside a stream that failed");
     runs.run(&["check"]).await.exits(1).says("rak_dispute_read");
     assert!(!sync.to_string().contains(&key), "the key is shown");
+}
+
+/// Each stream that the key may not read is named with what it takes, also those that are read for
+/// each record of another.
+#[tokio::test(flavor = "multi_thread")]
+async fn check_names_the_permission_that_each_stream_lacks() {
+    let runs = start(|account, now| account.populate(2, now));
+    let may = ["events", "customers", "payouts", "checkout_sessions"];
+    let key = runs.simulator.with(|stripe, _| stripe.restricted_key(&may));
+    let select = json!({"select": ["payouts", "payout_balance_transactions", "payment_methods", "invoices"]});
+    let runs = runs.source(&json!({ "api_key": key })).connection(&select);
+    let check = runs.run(&["check"]).await.exits(1);
+    for needs in ["Balance: read", "Payment methods: read", "Invoices: read"] {
+        assert!(
+            check.stdout.contains(needs),
+            "{needs} is not named\n{check}"
+        );
+    }
+    assert!(
+        !check.stdout.contains("Payouts: read"),
+        "what may be read is complained of\n{check}"
+    );
+    let discover = runs.run(&["discover", "api"]).await.exits(0);
+    assert!(
+        discover.stdout.contains("Payment methods: read"),
+        "{discover}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
