@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -40,6 +40,10 @@ fn destinations() -> Vec<Kind<dyn AnyDestination>> {
         destination::<tributary_lake::Lake>(),
     ]
 }
+
+/// The same, made once: what is asked for at every commit must not cost a schema.
+static SOURCES: LazyLock<Vec<Kind<dyn AnySource>>> = LazyLock::new(sources);
+static DESTINATIONS: LazyLock<Vec<Kind<dyn AnyDestination>>> = LazyLock::new(destinations);
 
 type Connecting<A> = Pin<Box<dyn Future<Output = Result<Arc<A>>> + Send>>;
 
@@ -113,21 +117,19 @@ pub(crate) fn kinds() -> Kinds {
 
 /// Connects to a source.
 pub(crate) async fn connect_source(kind: &str, settings: Value) -> Result<Arc<dyn AnySource>> {
-    let found = sources().into_iter().find(|known| known.spec.name == kind);
+    let found = SOURCES.iter().find(|known| known.spec.name == kind);
     (found.ok_or_else(|| unknown("source", kind))?.connect)(settings).await
 }
 
 /// What a cursor of a source of this kind says, where that can be put in words.
 pub(crate) fn summarize(kind: &str, cursor: &Value) -> Option<CursorSummary> {
-    let known = sources()
-        .into_iter()
-        .find(|known| known.spec.name == kind)?;
+    let known = SOURCES.iter().find(|known| known.spec.name == kind)?;
     (known.summarize)(cursor).ok().flatten()
 }
 
 /// Refuses what is no cursor of a source of this kind.
 pub(crate) fn check_cursor(kind: &str, cursor: &Value) -> Result<()> {
-    let known = sources().into_iter().find(|known| known.spec.name == kind);
+    let known = SOURCES.iter().find(|known| known.spec.name == kind);
     let read = known.map(|known| (known.summarize)(cursor)).transpose();
     read.map(drop).map_err(|why| {
         Error::new(
@@ -144,9 +146,7 @@ pub(crate) async fn connect_destination(
     kind: &str,
     settings: Value,
 ) -> Result<Arc<dyn AnyDestination>> {
-    let found = destinations()
-        .into_iter()
-        .find(|known| known.spec.name == kind);
+    let found = DESTINATIONS.iter().find(|known| known.spec.name == kind);
     (found.ok_or_else(|| unknown("destination", kind))?.connect)(settings).await
 }
 

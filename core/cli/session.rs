@@ -8,7 +8,7 @@ use tributary_engine::Connection;
 use tributary_model::{AnyDestination, AnySource, Context, Error, Result};
 use tributary_telemetry::Traces;
 
-use crate::args::{Cli, LogFormat};
+use crate::args::{Cli, Command, LogFormat};
 use crate::exit::{Failure, usage};
 use crate::interruption::Interruption;
 use crate::progress::Bars;
@@ -38,9 +38,10 @@ impl Session {
             .collect();
         Self {
             config: cli.config.clone(),
-            bars: match cli.logging.log_format {
-                LogFormat::Text => Bars::on_terminal(),
-                LogFormat::Json => Bars::hidden(),
+            bars: match (&cli.command, cli.logging.log_format) {
+                // Who runs for months tells in lines.
+                (Command::Daemon, _) | (_, LogFormat::Json) => Bars::hidden(),
+                (_, LogFormat::Text) => Bars::on_terminal(),
             },
             interruption: Interruption::new(),
             environment,

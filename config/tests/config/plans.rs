@@ -149,3 +149,40 @@ fn the_word_null_is_a_word_where_one_is_wanted() {
     let plan = read("sources:\n  s: {type: mysql, zero_dates: null}", []).unwrap();
     assert_eq!(plan.sources["s"].settings["zero_dates"], "null");
 }
+
+#[test]
+fn a_freshness_objective_is_a_schedule_where_there_is_no_other() {
+    let with = |rest: &str| {
+        let text = MINIMAL.replace(
+            "destination: warehouse}",
+            &format!("destination: warehouse, {rest}}}"),
+        );
+        read(&text, []).unwrap().connections["shop"].clone()
+    };
+    let ten = Duration::from_secs(600);
+    let fresh = with("freshness: 10m");
+    assert_eq!(
+        (fresh.schedule, fresh.freshness),
+        (Schedule::Fresh(ten), Some(ten))
+    );
+    let manual = with("freshness: 10m, schedule: manual");
+    assert_eq!(
+        (manual.schedule, manual.freshness),
+        (Schedule::Manual, Some(ten))
+    );
+    let night = with("schedule: '0 6 * * *', time_zone: Europe/Berlin, windows: ['22:00-06:00']");
+    assert_eq!(night.time_zone.to_string(), "Europe/Berlin");
+    assert_eq!(night.windows[0].to_string(), "22:00-06:00");
+}
+
+#[test]
+fn zones_and_windows_that_are_none_are_refused() {
+    let text = MINIMAL.replace(
+        "destination: warehouse}",
+        "destination: warehouse, time_zone: Berlin, windows: ['22-06'], freshness: often}",
+    );
+    let problems = read(&text, []).unwrap_err().to_string();
+    for part in ["Europe/Berlin", "22:00-06:00", "1h30m", "3 mistakes"] {
+        assert!(problems.contains(part), "{part}: {problems}");
+    }
+}

@@ -32,8 +32,10 @@ pub(crate) async fn run(session: &Session) -> Result<Exit, Failure> {
         config: session.config.clone(),
         environment: session.environment.clone(),
         lineage: lineage.map(Arc::new),
-        plan: RwLock::new(Arc::new(session.plan()?)),
+        plan: RwLock::default(),
     });
+    // Read once more: one is for the daemon, one for lineage.
+    parts.load()?;
     let setup = Setup {
         ends: parts.clone(),
         plan,
@@ -90,7 +92,7 @@ struct Parts {
     environment: Environment,
     lineage: Option<Arc<Lineage>>,
     /// The configuration in use, for lineage.
-    plan: RwLock<Arc<Plan>>,
+    plan: RwLock<Option<Plan>>,
 }
 
 #[async_trait]
@@ -119,7 +121,7 @@ impl Ends for Parts {
         };
         let plan = self.plan.read().unwrap_or_else(PoisonError::into_inner);
         let lineage = self.lineage.as_ref()?;
-        let told = lineage.begin(&plan, &job.plan, processing);
+        let told = lineage.begin(plan.as_ref()?, &job.plan, processing);
         Some(Box::new(Told(told)))
     }
 
@@ -131,7 +133,7 @@ impl Ends for Parts {
         let kinds = registry::kinds();
         let read = || tributary_config::load(&self.config, &self.environment, &kinds);
         let plan = read()?;
-        *self.plan.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(read()?);
+        *self.plan.write().unwrap_or_else(PoisonError::into_inner) = Some(read()?);
         Ok(plan)
     }
 

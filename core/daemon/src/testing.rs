@@ -56,6 +56,13 @@ impl Fake {
         })
     }
 
+    /// The same with a cursor that moves once more, some time after the rows.
+    pub(crate) fn idle(yaml: &str) -> Arc<Self> {
+        let fake = Arc::into_inner(Self::new(yaml)).unwrap();
+        let script = fake.script.wait(Duration::from_millis(200)).checkpoint();
+        Arc::new(Self { script, ..fake })
+    }
+
     pub(crate) fn connects(&self) -> usize {
         self.connects.load(Ordering::SeqCst)
     }

@@ -142,3 +142,39 @@ async fn a_new_configuration_touches_only_what_it_changes() {
     assert_eq!(shared.board.all().len(), 1);
     assert_eq!(fleet.drain(Duration::from_secs(30)).await, 0);
 }
+
+#[tokio::test]
+async fn told_to_stop_a_run_commits_the_load_that_is_complete() {
+    // A load would commit by itself after an hour.
+    let fake = Fake::new(&connection("a", "schedule: continuous, flush: {every: 1h}"));
+    let (shared, fleet) = fake.fleet().await;
+    let rows = |name: &str| {
+        let text = shared.metrics.render(&[], tributary_model::now());
+        text.contains(&format!(
+            "{name}{{connection=\"a\",stream=\"shop.orders\"}} 2"
+        ))
+    };
+    while !rows("tributary_records_read_total") {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(!rows("tributary_records_written_total"));
+    fleet.ask("a", Command::Pause).await.unwrap().unwrap();
+    let view = until(&shared, "a", |view| view.state == ConnectionState::Paused).await;
+    assert_eq!(view.last_run.unwrap().status, Some(RunStatus::Interrupted));
+    assert!(rows("tributary_records_written_total"));
+}
+
+#[tokio::test]
+async fn a_cursor_that_moves_without_rows_is_stored_all_the_same() {
+    let fake = Fake::idle(&connection(
+        "a",
+        "schedule: continuous, flush: {every: 10ms}",
+    ));
+    let (shared, fleet) = fake.fleet().await;
+    let view = until(&shared, "a", |view| {
+        view.position.as_deref() == Some("step 4")
+    })
+    .await;
+    assert_eq!(view.run.unwrap().records_written, 2);
+    assert_eq!(fleet.drain(Duration::from_secs(30)).await, 0);
+}

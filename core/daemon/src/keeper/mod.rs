@@ -35,6 +35,8 @@ pub(crate) use command::{Command, Order};
 
 /// The wall clock may jump: nobody sleeps longer than this without looking at it.
 const LOOK: Duration = Duration::from_secs(60);
+/// The longest that the control store is waited for. // G6
+const NOTING: Duration = Duration::from_secs(10);
 /// Runs whose lengths are remembered.
 const LENGTHS: usize = 5;
 
@@ -240,8 +242,7 @@ impl Keeper {
             .iter()
             .map(|at| self.tracks[*at].key())
             .collect();
-        let kept = self.shared.store.run_started(&run, &keys).await;
-        self.complain(kept);
+        self.note(self.shared.store.run_started(&run, &keys)).await;
         self.show_running(plan, &run);
         tracing::info!(connection = self.job.name(), trigger = ?plan.trigger, "run begins");
         let told = Arc::new(run.clone());
@@ -321,8 +322,7 @@ impl Keeper {
         }
         life::say(name, &run);
         self.show_ended(&run, &report);
-        let kept = self.shared.store.run_ended(&run).await;
-        self.complain(kept);
+        self.note(self.shared.store.run_ended(&run)).await;
         let before = self.last.replace(status);
         let run = Arc::new(run);
         self.shared.bus.tell(Notice::RunEnded { run, before });
@@ -357,9 +357,13 @@ impl Keeper {
         }
     }
 
-    fn complain(&self, outcome: Result<()>) {
-        if let Err(error) = outcome {
-            tracing::warn!(connection = self.job.name(), %error, "not noted");
+    /// Lets the store note something, for a while: data never waits for it.
+    async fn note(&self, noting: impl Future<Output = Result<()>>) {
+        let connection = self.job.name();
+        match tokio::time::timeout(NOTING, noting).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(connection, %error, "not noted"),
+            Err(_) => tracing::warn!(connection, "not noted: the control store does not answer"),
         }
     }
 }

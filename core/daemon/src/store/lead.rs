@@ -19,6 +19,9 @@ use super::{Place, Store};
 /// How often those who stand by ask. A leader that dies is replaced well within 30 seconds.
 const ASK: Duration = Duration::from_secs(2);
 
+/// The longest that a server is waited for. // G6
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// The right to run connections.
 #[derive(Debug)]
 pub(crate) enum Lead {
@@ -59,7 +62,9 @@ impl Store {
 
     async fn try_lock(&self) -> Result<Option<Lead>> {
         let url = self.place().url();
-        let mut connection = self.note(AnyConnection::connect(&url).await)?;
+        let connecting = tokio::time::timeout(PATIENCE, AnyConnection::connect(&url)).await;
+        let connected = connecting.unwrap_or(Err(sqlx::Error::PoolTimedOut));
+        let mut connection = self.note(connected)?;
         let lock = "SELECT CASE WHEN pg_try_advisory_lock($1) THEN 1 ELSE 0 END";
         let row = sqlx::query(lock)
             .bind(key_of("tributary daemon"))
@@ -75,7 +80,10 @@ impl Lead {
     pub(crate) async fn holds(&mut self) -> bool {
         match self {
             Self::Alone | Self::File { .. } => true,
-            Self::Postgres(connection) => connection.ping().await.is_ok(),
+            Self::Postgres(connection) => {
+                let answer = tokio::time::timeout(PATIENCE, connection.ping()).await;
+                matches!(answer, Ok(Ok(())))
+            }
         }
     }
 }
