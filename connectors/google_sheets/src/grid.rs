@@ -10,7 +10,7 @@ mod number;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, Int64Array, RecordBatch, RecordBatchOptions};
+use arrow_array::{ArrayRef, Int64Array, RecordBatch, RecordBatchOptions, new_empty_array};
 use arrow_schema::{Field, Schema};
 use tributary_model::{
     ChangeBatch, Column, DataType, Error, Op, PositionRun, Positions, Presence, Result,
@@ -82,6 +82,26 @@ impl Columns {
             }
         }
         Ok(batches)
+    }
+
+    /// A batch without rows: a tab that holds none has a table all the same.
+    pub(crate) fn nothing(&self) -> Result<ChangeBatch> {
+        let data_type = match self.key.is_empty() {
+            true => DataType::Int64,
+            false => DataType::Text,
+        };
+        let key = self.key();
+        let columns: Vec<_> = key.iter().map(|name| described(name, data_type)).collect();
+        let array = |_: &Column| new_empty_array(&data_type.to_arrow());
+        let arrays = columns.iter().map(array).collect();
+        let schema = StreamSchema { columns, key };
+        Ok(ChangeBatch {
+            columns: assemble(&schema, arrays, 0)?,
+            schema: Arc::new(schema),
+            ops: Vec::new(),
+            positions: Positions::default(),
+            presence: Presence::Possible,
+        })
     }
 
     /// Decides about the numbers of each column.

@@ -136,7 +136,7 @@ impl Refusal {
             400 if self.word == "FAILED_PRECONDITION" => {
                 let fix = "It is an Office file. Open it and choose File, Save as Google Sheets, then \
                            use the new file's id.";
-                (ErrorKind::Config, Some(fix.to_owned()))
+                (ErrorKind::Incompatible, Some(fix.to_owned()))
             }
             _ => (ErrorKind::Incompatible, None),
         }

@@ -217,6 +217,10 @@ impl<'a> Take<'a> {
                     .await?;
             }
         }
+        if self.rows == 0 {
+            let nothing = Rows::Arrow(self.columns.nothing()?);
+            self.out.rows(&self.target.stream, nothing).await?;
+        }
         while !self.rejected.is_empty() {
             let rest = self.rejected.split_off(self.rejected.len().min(REJECTED));
             let now = std::mem::replace(&mut self.rejected, rest);
