@@ -73,7 +73,7 @@ fn kubernetes(args: &KubernetesArgs, outline: &Outline, kinds: &Kinds) -> Result
 fn write(file: &Path, text: &str) -> Result<()> {
     std::fs::write(file, text).map_err(|why| {
         let what = format!("{} can't be written", file.display());
-        Error::new(ErrorKind::Config, what)
+        Error::new(ErrorKind::Access, what)
             .because(why)
             .fix("Name another file with `--output FILE`.")
     })
