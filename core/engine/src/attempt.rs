@@ -229,7 +229,8 @@ fn layouts(existing: Existing) -> BTreeMap<TableName, Vec<TableColumn>> {
 }
 
 fn is_missing(table: &Table, existing: &Existing) -> bool {
-    table.differs_from(existing.get(&table.plan().table).map(Vec::as_slice))
+    let existing = existing.get(&table.plan().table).map(Vec::as_slice);
+    !table.is_provisional() && table.differs_from(existing)
 }
 
 /// Forgets cursors that must not be gone on from.

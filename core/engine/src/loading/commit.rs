@@ -30,6 +30,7 @@ impl Loading<'_> {
                 tables: self
                     .tables
                     .values()
+                    .filter(|table| !table.is_provisional())
                     .map(|table| Arc::clone(table.plan()))
                     .collect(),
             };

@@ -72,6 +72,9 @@ impl Loading<'_> {
             return Ok(()); // its rows would not come after it
         }
         let table = self.tables.get(stream).ok_or_else(|| unknown(stream))?;
+        if table.is_provisional() {
+            return Ok(()); // there is no table that could be emptied
+        }
         let plan = table.plan().clone();
         let marker = match kind {
             TruncateKind::Change => table.truncate_row(positions)?,
@@ -89,7 +92,7 @@ impl Loading<'_> {
         if self.dropped.contains(stream) {
             return Ok(()); // the rows that are there instead would not come after it
         }
-        let table = self.tables.get(stream).ok_or_else(|| unknown(stream))?;
+        let table = self.tables.get_mut(stream).ok_or_else(|| unknown(stream))?;
         let Some(change) = table.clear(of)? else {
             return Ok(());
         };

@@ -39,6 +39,9 @@ pub(crate) struct Table {
     capabilities: Capabilities,
     salt: Option<Secret>,
     is_new: bool,
+    /// Whether the types of its key are still a guess, because no record has been seen: it is made
+    /// once one has.
+    is_provisional: bool,
     key: Vec<String>,
     targets: Vec<Target>,
     plan: Arc<TablePlan>,
@@ -110,12 +113,18 @@ impl Table {
             capabilities: setup.capabilities.clone(),
             salt: setup.salt.cloned(),
             is_new: setup.existing.is_none(),
+            is_provisional: setup.is_open
+                && setup.existing.is_none()
+                && !setup.schema.key.is_empty(),
             key: setup.schema.key.clone(),
             targets,
             plan,
             shape: (setup.schema.clone(), Shape::default()),
         };
-        table.follow(setup.schema)?;
+        match setup.is_open {
+            true => table.follow(&known(setup))?,
+            false => table.follow(setup.schema)?,
+        }
         Ok(table)
     }
 
@@ -155,8 +164,17 @@ impl Table {
         })
     }
 
+    /// Whether it can't be made yet.
+    pub(crate) fn is_provisional(&self) -> bool {
+        self.is_provisional
+    }
+
     /// Shapes a batch for the table; a layout not seen before changes the plan first.
     pub(crate) fn shape(&mut self, batch: &ChangeBatch) -> Result<Batch> {
+        if std::mem::take(&mut self.is_provisional) {
+            self.targets.clear();
+            self.follow(&batch.schema)?;
+        }
         if !Arc::ptr_eq(&self.shape.0, &batch.schema) {
             if *self.shape.0 != *batch.schema {
                 self.follow(&batch.schema)?;
@@ -181,23 +199,27 @@ impl Table {
     }
 
     /// The change that says which rows are gone; `None` where the table has no column to tell them by.
-    pub(crate) fn clear(&self, of: &ChangeBatch) -> Result<Option<Change>> {
-        let mut named = Vec::new();
-        for (column, array) in of.schema.columns.iter().zip(of.columns.columns()) {
-            let feeds = |target: &&Target| {
-                let is_type = target.column.data_type;
-                target.source.as_deref() == Some(&column.name)
-                    && is_type.join(column.data_type) == Some(is_type)
-            };
+    pub(crate) fn clear(&mut self, of: &ChangeBatch) -> Result<Option<Change>> {
+        if self.is_provisional {
+            return Ok(None);
+        }
+        let mut places = Vec::new();
+        for column in &of.schema.columns {
             let rule = self.options.columns.get(&column.name);
-            let Some(target) = self.targets.iter().find(feeds) else {
+            let hide = rule.map_or(Ok(None), |rule| self.hide(rule))?;
+            let data_type = match &hide {
+                Some(_) => DataType::Text,
+                None => column.data_type,
+            };
+            let Some(place) = self.place_of(&column.name, data_type)? else {
                 return Ok(None);
             };
-            let hide = rule.map_or(Ok(None), |rule| self.hide(rule))?;
-            named.push((
-                &target.column,
-                shape::value(array, hide.as_ref(), &target.column)?,
-            ));
+            places.push((place, hide));
+        }
+        let mut named = Vec::new();
+        for ((place, hide), array) in places.iter().zip(of.columns.columns()) {
+            let target = &self.targets[*place].column;
+            named.push((target, shape::value(array, hide.as_ref(), target)?));
         }
         let change = match self.options.mode {
             Mode::Append => Change::Rows(Shape::marker_rows(&self.plan, &named, of)?),
@@ -207,6 +229,32 @@ impl Table {
             },
         };
         Ok(Some(change))
+    }
+
+    /// The place of the column that a source's column feeds, or fed before this run.
+    fn place_of(&mut self, source: &str, data_type: DataType) -> Result<Option<usize>> {
+        let takes = |target: &Target| {
+            let own = target.column.data_type;
+            own.join(data_type) == Some(own)
+        };
+        let fed = |target: &Target| target.source.as_deref() == Some(source) && takes(target);
+        if let Some(place) = self.targets.iter().position(fed) {
+            return Ok(Some(place));
+        }
+        let rule = self.options.columns.get(source);
+        let name = rule.and_then(|rule| rule.rename.as_deref()).unwrap_or(source);
+        let capabilities = &self.capabilities;
+        let had = |target: &Target| {
+            let same = names::same(&target.column.name, name, capabilities);
+            target.source.is_none() && same && takes(target)
+        };
+        let Some(place) = self.targets.iter().position(had) else {
+            return Ok(None);
+        };
+        self.targets[place].source = Some(source.to_owned());
+        let schema = self.shape.0.clone();
+        self.follow(&schema)?;
+        Ok(Some(place))
     }
 
     /// Takes a layout into the decisions.
@@ -336,6 +384,25 @@ impl Table {
         };
         self.key.iter().filter_map(feeds).collect()
     }
+}
+
+/// The schema of a stream whose records say what its columns are: its key has the types that the
+/// table knows already, since before a record was seen they are a guess.
+fn known(setup: &TableSetup<'_>) -> Arc<StreamSchema> {
+    let mut schema = StreamSchema::clone(setup.schema);
+    let existing = setup.existing.unwrap_or_default();
+    for column in &mut schema.columns {
+        let rule = setup.options.columns.get(&column.name);
+        let kept = rule.and_then(|rule| rule.rename.as_deref());
+        let name = kept.unwrap_or(&column.name);
+        let had = existing
+            .iter()
+            .find(|had| names::same(&had.name, name, setup.capabilities));
+        if let Some(had) = had.filter(|_| schema.key.contains(&column.name)) {
+            column.data_type = had.data_type;
+        }
+    }
+    Arc::new(schema)
 }
 
 /// A key that is hidden or left out would make rows of different keys one row, or none.
