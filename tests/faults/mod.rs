@@ -11,4 +11,5 @@ mod network;
 mod processes;
 mod reply;
 mod secrets;
+mod tokens;
 mod values;
