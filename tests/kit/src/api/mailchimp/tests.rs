@@ -87,7 +87,7 @@ async fn every_list_holds_what_the_truth_says() {
         }
         let found: Vec<_> = found
             .iter()
-            .map(|row| row.as_object().unwrap().clone())
+            .map(|row| truth::as_row(row.as_object().unwrap()))
             .collect();
         assert_eq!(
             truth.differences(&found),

@@ -25,8 +25,8 @@ impl Mailchimp {
         for record in self.records(stream) {
             match record.state {
                 // Deleted for some, a status for others.
-                State::Archived => truth.add_perhaps(row(record)),
-                State::Live | State::Deleted => truth.add(row(record)),
+                State::Archived => truth.add_perhaps(as_row(&record.fields)),
+                State::Live | State::Deleted => truth.add(as_row(&record.fields)),
             }
         }
         truth
@@ -46,8 +46,8 @@ impl Mailchimp {
 }
 
 /// A record as a row: an empty text that stands for no time is null.
-fn row(record: &Record) -> Row {
-    let mut row = record.fields.clone();
+pub(super) fn as_row(fields: &Row) -> Row {
+    let mut row = fields.clone();
     for name in ["send_time", "timestamp_opt", "timestamp_signup"] {
         if row.get(name).is_some_and(|value| value == "") {
             row.insert(name.to_owned(), Value::Null);

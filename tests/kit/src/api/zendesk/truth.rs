@@ -38,7 +38,7 @@ impl Zendesk {
             });
             match record.state {
                 State::Live | State::Archived if !orphan => truth.add(record.fields.clone()),
-                State::Live | State::Archived => truth.add_perhaps(record.fields.clone()),
+                State::Live | State::Archived => truth.add_perhaps(last_known(record)),
                 // A deleted ticket is gone; others are shown as deleted, in a way of their own.
                 State::Deleted if stream == "tickets" => {}
                 State::Deleted => truth.add_perhaps(record.fields.clone()),
@@ -88,4 +88,16 @@ fn comment(record: &Record) -> Row {
         ticket.map_or(Value::Null, |id| json!(id)),
     );
     row
+}
+
+/// What is known of a record whose owner is gone: that it was there. What happened to it between the
+/// last reading and the end nobody can tell any more.
+fn last_known(record: &Record) -> Row {
+    let told = |name: &&str| !record.field(name).is_null();
+    let names = ["id", "ticket_id", "user_id"];
+    names
+        .iter()
+        .filter(|name| told(name))
+        .map(|name| ((*name).to_owned(), record.field(name).clone()))
+        .collect()
 }
