@@ -1,0 +1,5 @@
+//! Lakes: files that any reader of Parquet understands, tables that any reader of Iceberg does.
+
+mod change_log;
+mod readers;
+mod shop;
