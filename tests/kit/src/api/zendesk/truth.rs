@@ -93,11 +93,10 @@ fn comment(record: &Record) -> Row {
 /// What is known of a record whose owner is gone: that it was there. What happened to it between the
 /// last reading and the end nobody can tell any more.
 fn last_known(record: &Record) -> Row {
-    let told = |name: &&str| !record.field(name).is_null();
     let names = ["id", "ticket_id", "user_id"];
-    names
-        .iter()
-        .filter(|name| told(name))
-        .map(|name| ((*name).to_owned(), record.field(name).clone()))
+    let known = names.iter().map(|name| (*name, record.field(name)));
+    known
+        .filter(|(_, value)| !value.is_null())
+        .map(|(name, value)| (name.to_owned(), value.clone()))
         .collect()
 }
