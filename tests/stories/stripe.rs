@@ -99,9 +99,9 @@ async fn a_long_pause_costs_a_full_read_and_no_row() {
     let runs = start(|account, now| account.populate(3, now));
     runs.sync().await;
     let gone = runs.simulator.with(|stripe, now| {
-        stripe.account.live(200, now + 1, now + 5 * DAY);
         let id = stripe.account.ids("coupons")[0].clone();
-        stripe.account.delete("coupons", &id, now + 5 * DAY);
+        stripe.account.delete("coupons", &id, now + 1);
+        stripe.account.live(200, now + 2, now + 5 * DAY);
         id
     });
     runs.simulator.clock().advance(40 * DAY);

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use crate::cursor::{self, Open};
 use crate::http::Failure;
 use crate::manifest::cursor::WindowSpec;
-use crate::point::Point;
+use crate::point::{self, Point};
 use crate::seen::Seen;
 use crate::window::{self, Span};
 
@@ -30,6 +30,9 @@ impl Reader<'_> {
         family: &mut Family,
         spec: Option<&WindowSpec>,
     ) -> Result<(), Failure> {
+        if spec.is_some_and(|spec| self.is_up_to_date(family, spec)) {
+            return Ok(());
+        }
         let root = family.root().clone();
         let parts = self.parts(&root).await?;
         if root.each.is_some() {
@@ -56,6 +59,17 @@ impl Reader<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether windows are of whole hours or days, and none has ended since the last reading: there
+    /// is no use in asking each parent.
+    fn is_up_to_date(&self, family: &Family, spec: &WindowSpec) -> bool {
+        let settled = point::floor(self.now - spec.lag, spec.grain());
+        let is_read = |part: &cursor::Part| {
+            part.copied && part.open.is_none() && part.done.is_some_and(|done| done >= settled)
+        };
+        let parts = &family.walk.parts;
+        spec.coarse.is_some() && !parts.is_empty() && parts.values().all(is_read)
     }
 
     async fn part(&self, family: &mut Family, stretch: Stretch<'_>) -> Result<(), Failure> {
