@@ -22,7 +22,7 @@ fn configure(world: &World, connection: &str) {
     });
 }
 
-fn state<'v>(view: &'v Value) -> &'v str {
+fn state(view: &Value) -> &str {
     view["state"].as_str().unwrap()
 }
 

@@ -123,12 +123,12 @@ impl Keeper {
                 ConnectionState::BackingOff,
                 format!("failed {times} and is left alone for a while"),
             ),
-            Why::Stuck => (ConnectionState::Stuck, self.who_must_act()),
+            Why::Stuck => (ConnectionState::Stuck, self.who_must_act(until)),
         };
         self.show(state, &reason, until);
     }
 
-    fn who_must_act(&self) -> String {
+    fn who_must_act(&self, until: Option<DateTime<Utc>>) -> String {
         let view = self.shared.board.connection(self.job.name(), now());
         let who = view.and_then(|view| view.error).map(|error| error.who);
         let who = match who.unwrap_or(Actor::Configuration) {
@@ -138,9 +138,8 @@ impl Keeper {
             Actor::Tributary => "the authors of Tributary",
             Actor::Nobody => "somebody",
         };
-        format!(
-            "stuck: needs {who}, and runs again at once when asked to; else it looks once an hour"
-        )
+        let by_itself = until.map_or("", |_| "; else it looks once an hour");
+        format!("stuck: needs {who}, and runs again at once when asked to{by_itself}")
     }
 
     pub(super) fn show_running(&self, plan: &Plan, run: &RunRecord) {

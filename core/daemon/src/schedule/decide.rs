@@ -101,9 +101,12 @@ pub(crate) fn decide(facts: &Facts<'_>, now: DateTime<Utc>) -> Decision {
     };
     if let Some(failure) = facts.failure {
         let again = later(failure.at, facts.left_alone(failure));
-        if now < again {
-            let until = facts.has_schedule().then_some(again);
-            return wait(until, facts.why_left_alone(failure));
+        let why = facts.why_left_alone(failure);
+        match facts.has_schedule() {
+            true if now < again => return wait(Some(again), why),
+            // Nobody tries it again by itself, however long it waits.
+            false if why == Why::Stuck => return wait(None, why),
+            true | false => {}
         }
     }
     let due = facts.due();

@@ -92,6 +92,11 @@ impl Browser {
 
     /// Gives a command and waits for its result.
     pub fn call(&mut self, method: &str, params: Value) -> Value {
+        let result = self.answer(method, params);
+        result.unwrap_or_else(|refusal| panic!("{method}: {refusal}"))
+    }
+
+    fn answer(&mut self, method: &str, params: Value) -> Result<Value, Value> {
         self.last += 1;
         let id = self.last;
         let mut command = json!({"id": id, "method": method, "params": params});
@@ -107,8 +112,10 @@ impl Browser {
             let left = end.saturating_duration_since(Instant::now());
             match self.messages.recv_timeout(left) {
                 Ok(message) if message["id"] == id => {
-                    assert!(message["error"].is_null(), "{method}: {message}");
-                    return message["result"].clone();
+                    return match &message["error"] {
+                        Value::Null => Ok(message["result"].clone()),
+                        refusal => Err(refusal.clone()),
+                    };
                 }
                 Ok(message) => self.notice(&message),
                 Err(RecvTimeoutError::Timeout) => panic!("{method} was not answered"),
@@ -163,12 +170,20 @@ impl Browser {
             .to_owned()
     }
 
-    /// Waits until an expression is true.
+    /// Waits until an expression is true. While a page goes and another comes, none is.
     pub fn wait(&mut self, expression: &str) {
+        let asked = format!(
+            "(() => {{ try {{ return Boolean({expression}); }} catch {{ return false; }} }})()"
+        );
         let end = Instant::now() + PATIENCE;
-        while self.eval(&format!("Boolean({expression})")) != json!(true) {
+        loop {
+            let params = json!({"expression": asked, "returnByValue": true});
+            let answer = self.answer("Runtime.evaluate", params);
+            if answer.is_ok_and(|answer| answer["result"]["value"] == json!(true)) {
+                return;
+            }
             if Instant::now() >= end {
-                let body = self.eval("document.body.innerText");
+                let body = self.eval("document.body?.innerText ?? null");
                 panic!("never came true: {expression}\non the page: {body}");
             }
             thread::sleep(LOOK_AGAIN);

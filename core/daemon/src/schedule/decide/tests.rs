@@ -126,8 +126,13 @@ fn what_runs_when_asked_is_not_retried() {
         failure: Some(&failure),
         ..facts(&tracks)
     };
-    assert_eq!(decide(&failing, at(2)), wait(None, Why::Backoff));
-    assert_eq!(decide(&failing, at(2000)), wait(None, Why::Manual));
+    assert_eq!(decide(&failing, at(2)), wait(None, Why::Manual));
+    let person = failed(1, Heals::ByPerson);
+    let stuck = Facts {
+        failure: Some(&person),
+        ..facts(&tracks)
+    };
+    assert_eq!(decide(&stuck, at(9000)), wait(None, Why::Stuck));
 }
 
 #[test]
