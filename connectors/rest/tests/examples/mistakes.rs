@@ -74,7 +74,7 @@ streams: {a: {get: /a, records: \"[]\"}}
 }
 
 /// Words that stand in the examples, each of which is found when it is written wrong.
-const WORDS: [&str; 66] = [
+const WORDS: [&str; 65] = [
     "name",
     "base",
     "config",
@@ -110,7 +110,6 @@ const WORDS: [&str; 66] = [
     "to",
     "size",
     "shrink",
-    "page",
     "stop",
     "offset",
     "cap",

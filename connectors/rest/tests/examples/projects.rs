@@ -136,7 +136,7 @@ impl Projects {
                 self.comments.remove(&first);
             }
             if let Some(row) = self.tasks.get_mut(&task) {
-                row.insert("title".to_owned(), json!(format!("changed at {at}")));
+                row.insert("title".to_owned(), json!(format!("change {picked}")));
                 row.insert("updated_at".to_owned(), json!(clock::rfc3339(at)));
             }
         }
