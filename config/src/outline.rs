@@ -256,6 +256,7 @@ impl Clear<'_> {
             ) else {
                 continue;
             };
+            let from = begin(&text, from);
             // A block of lines may end within the next key's line.
             let old = &text[from..to];
             let rest = &old[old.trim_end().len()..];
@@ -280,6 +281,16 @@ impl Clear<'_> {
             .find(|name| !outline.variables.contains_key(name))
             .unwrap_or(name)
     }
+}
+
+/// Where the value whose text begins at `from` begins: a block of lines at its `|` or `>`.
+fn begin(text: &str, from: usize) -> usize {
+    let head = &text[..from];
+    let above = head.trim_end();
+    let sign = |c: char| c.is_ascii_digit() || matches!(c, '+' | '-');
+    let header = above.trim_end_matches(sign);
+    let is_block = head[above.len()..].contains('\n') && header.ends_with(['|', '>']);
+    if is_block { header.len() - 1 } else { from }
 }
 
 /// The place in bytes of a line and column.
