@@ -111,11 +111,6 @@ async fn a_long_pause_costs_a_full_read_and_no_row() {
         "SELECT count(*) FROM api.coupons WHERE id = '{gone}' AND _tributary_deleted AND created IS NOT NULL"
     );
     assert_eq!(number(&runs.file(), &sql), 1, "its last values stay");
-    runs.simulator
-        .with(|stripe, now| stripe.account.live(50, now - HOUR, now));
-    runs.settle();
-    runs.sync().await;
-    runs.assert_true("and after a normal day again");
 }
 
 /// A list comes anew with its object: what has left it is gone, and only that.
