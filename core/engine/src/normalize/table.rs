@@ -242,7 +242,9 @@ impl Table {
             return Ok(Some(place));
         }
         let rule = self.options.columns.get(source);
-        let name = rule.and_then(|rule| rule.rename.as_deref()).unwrap_or(source);
+        let name = rule
+            .and_then(|rule| rule.rename.as_deref())
+            .unwrap_or(source);
         let capabilities = &self.capabilities;
         let had = |target: &Target| {
             let same = names::same(&target.column.name, name, capabilities);
