@@ -67,6 +67,7 @@ mod with_all_parts {
             "MAILCHIMP_API_KEY",
             "OPS_SECRET",
             "OTLP_KEY",
+            "PROJECTS_API_KEY",
             "REPORTS_PASSWORD",
             "SHOP_PASSWORD",
             "TRIBUTARY_SALT",
