@@ -57,6 +57,9 @@ change() {
 
 start_server() {
     work=$(mktemp -d "${TMPDIR:-/tmp}/tributary-demo.XXXXXX")
+    # A server that starts empties its temporary folder, which must not be that of others.
+    mkdir -p "$work/tmp"
+    export TMPDIR="$work/tmp"
     mariadb-install-db --no-defaults --datadir="$work/data" --skip-test-db \
         --auth-root-authentication-method=normal --user="$(id -un)" >"$work/install.log" 2>&1 ||
         fail "MariaDB's system tables can't be made: $(tail -n 3 "$work/install.log")"
