@@ -10,7 +10,7 @@ use tributary_model::Secret;
 
 use crate::column::ZeroDates;
 
-/// A MySQL or MariaDB server: MySQL 5.7 to 9.x, MariaDB 10.6 or newer, and what is compatible.
+/// A MySQL or MariaDB server: MySQL 8.0 to 9.x, MariaDB 10.6 or newer, and what is compatible.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {

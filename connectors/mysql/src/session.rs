@@ -20,7 +20,7 @@ mod tls;
 /// A server that does not answer within this time is away.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// An idle connection asks after the other side this often.
-const KEEPALIVE: Duration = Duration::from_secs(30);
+pub(crate) const KEEPALIVE: Duration = Duration::from_secs(30);
 /// The largest packet that we take, the protocol's limit: one row may be that long.
 pub(crate) const MAX_PACKET: usize = 1 << 30;
 /// How long the server keeps an idle connection, seconds.

@@ -17,13 +17,14 @@ use mysql_common::packets::{
 };
 use mysql_common::proto::MySerialize;
 use rustls::pki_types::ServerName;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpStream, UnixStream};
 use tributary_model::Result;
 
 use super::{END, ERROR, Link, OK, Transport, io_error, malformed, tls};
 use crate::ask::Ask;
 use crate::failure::classify;
-use crate::session::{CONNECT_TIMEOUT, MAX_PACKET, Refused, SESSION};
+use crate::session::{CONNECT_TIMEOUT, KEEPALIVE, MAX_PACKET, Refused, SESSION};
 use crate::settings::{Endpoint, Settings, Tls};
 
 /// The first byte of what a way to log in says beyond the ordinary.
@@ -99,13 +100,18 @@ async fn login(settings: &Settings) -> std::result::Result<Link, ClientError> {
 
 async fn connect(endpoint: &Endpoint) -> io::Result<Box<dyn Transport>> {
     Ok(match endpoint {
-        Endpoint::Tcp { host, port } => {
-            let stream = TcpStream::connect((host.as_str(), *port)).await?;
-            stream.set_nodelay(true)?;
-            Box::new(stream)
-        }
+        Endpoint::Tcp { host, port } => Box::new(tcp(host, *port).await?),
         Endpoint::Socket(path) => Box::new(UnixStream::connect(path).await?),
     })
+}
+
+/// A server that vanished without a word is noticed, also where nobody waits for it with a clock. // G6
+pub(super) async fn tcp(host: &str, port: u16) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect((host, port)).await?;
+    stream.set_nodelay(true)?;
+    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE);
+    SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
+    Ok(stream)
 }
 
 /// Encrypts as the settings ask; tells whether it did.

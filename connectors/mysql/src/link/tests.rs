@@ -248,3 +248,12 @@ async fn a_server_that_goes_away_is_an_error() {
         Err(ClientError::Io(_))
     ));
 }
+
+/// Or else a statement would wait for ever where the network swallows its answer.
+#[tokio::test]
+async fn a_silent_server_is_asked_whether_it_is_there() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let stream = login::tcp("127.0.0.1", port).await.unwrap();
+    assert!(socket2::SockRef::from(&stream).keepalive().unwrap());
+}
