@@ -1,0 +1,539 @@
+//! Doubt, and what takes it away: a destination that was tampered with is compared with its source.
+
+use std::time::{Duration, Instant};
+
+use duckdb::Connection;
+use serde_json::Value;
+use tributary_testkit::server::{Flavor, Options};
+use tributary_testkit::shop::{Shop, TABLES, Writer};
+
+use crate::world::{Setup, World};
+
+/// Changes the DuckDB file behind the program's back.
+fn tamper(world: &World, sql: &str) {
+    let connection = Connection::open(world.file()).unwrap();
+    if let Err(error) = connection.execute_batch(sql) {
+        panic!("{sql}: {error}");
+    }
+}
+
+/// The streams of a comparison, which exits with `code`.
+async fn verify(world: &World, args: &[&str], code: i32) -> Vec<Value> {
+    let args = [&["verify", "--output", "json"], args].concat();
+    let document = world.program.run(&args).await.exits(code).json();
+    let streams = &document["connections"][0]["streams"];
+    streams.as_array().cloned().unwrap_or_default()
+}
+
+/// The one stream of a comparison.
+async fn verify_one(world: &World, target: &str, code: i32) -> Value {
+    let mut streams = verify(world, &[target], code).await;
+    assert_eq!(streams.len(), 1, "{streams:#?}");
+    streams.remove(0)
+}
+
+/// What was counted of missing, extra and different keys.
+fn found(stream: &Value) -> [u64; 3] {
+    ["missing", "extra", "different"].map(|name| stream[name].as_u64().unwrap())
+}
+
+/// A key that differs, as text: `different {"id":7} [name]`.
+fn told(stream: &Value) -> Vec<String> {
+    let keys = stream["keys"].as_array().unwrap();
+    let mut told: Vec<String> = keys
+        .iter()
+        .map(|key| {
+            let columns = key["columns"].as_array().unwrap();
+            let names: Vec<_> = columns
+                .iter()
+                .map(|c| c["column"].as_str().unwrap())
+                .collect();
+            let difference = key["difference"].as_str().unwrap();
+            format!("{difference} {} {names:?}", key["key"])
+        })
+        .collect();
+    told.sort();
+    told
+}
+
+async fn every_kind_of_tampering_is_found_and_repaired(flavor: Flavor) {
+    let world = World::shop(flavor, Options::default(), Shop::SMALL).await;
+    let streams = "streams: {shop.orders: {deletes: hard}}";
+    world.configure(Setup {
+        connection: streams,
+        ..Setup::default()
+    });
+    world.sync().await;
+    world
+        .server
+        .execute("DELETE FROM shop.customers WHERE id IN (5, 6)")
+        .await;
+    world.sync().await;
+    let loads = world.loads();
+    for stream in verify(&world, &["main"], 0).await {
+        assert_eq!(stream["status"], "equal", "{stream:#}");
+        assert_eq!(stream["rows_source"], stream["rows_destination"]);
+    }
+    assert_eq!(world.loads(), loads, "a comparison writes nothing");
+    tamper(
+        &world,
+        "DELETE FROM warehouse.shop.orders WHERE id = 17;
+         UPDATE warehouse.shop.orders SET id = 900001 WHERE id = 18;
+         INSERT INTO warehouse.shop.orders SELECT * FROM warehouse.shop.orders WHERE id = 19;
+         UPDATE warehouse.shop.orders SET total = total + 0.01 WHERE id = 20;
+         UPDATE warehouse.shop.customers SET _tributary_deleted = true WHERE id = 7;
+         UPDATE warehouse.shop.customers SET _tributary_deleted = false WHERE id = 5;
+         UPDATE warehouse.shop.products SET title = title || ' ' WHERE sku IN
+           (SELECT min(sku) FROM warehouse.shop.products);
+         DELETE FROM warehouse.shop.order_lines WHERE order_id = 30 AND line_no = 1;",
+    );
+    let streams = verify(&world, &["main"], 1).await;
+    let of = |name: &str| streams.iter().find(|s| s["stream"] == name).unwrap();
+    assert_eq!(found(of("shop.orders")), [2, 1, 2]);
+    assert_eq!(
+        told(of("shop.orders")),
+        [
+            r#"different {"id":20} ["total"]"#,
+            r#"extra {"id":900001} []"#,
+            r#"missing {"id":17} []"#,
+            r#"missing {"id":18} []"#,
+            r#"repeated {"id":19} []"#,
+        ]
+    );
+    assert_eq!(
+        told(of("shop.customers")),
+        [r#"extra {"id":5} []"#, r#"missing {"id":7} []"#]
+    );
+    assert_eq!(found(of("shop.products")), [0, 0, 1]);
+    assert_eq!(
+        told(of("shop.order_lines")),
+        [r#"missing {"order_id":30,"line_no":1} []"#]
+    );
+    let text = world.program.run(&["verify", "main:shop.orders"]).await;
+    text.exits(1)
+        .says("missing id=17")
+        .says("different id=20: total is");
+
+    for stream in verify(&world, &["main", "--repair"], 0).await {
+        assert_eq!(stream["status"], "repaired", "{stream:#}");
+    }
+    verify(&world, &["main"], 0).await;
+    world.assert_equal(&TABLES).await;
+    let gone = "SELECT count(*) FROM warehouse.shop.customers WHERE id IN (5, 6) \
+                AND _tributary_deleted AND name IS NOT NULL";
+    assert_eq!(
+        world.number(gone),
+        2,
+        "a deleted row is marked again, with its values"
+    );
+    // The next sync goes on as if nothing had happened.
+    world
+        .server
+        .execute("UPDATE shop.orders SET total = 3 WHERE id < 40")
+        .await;
+    world.sync().await;
+    world.assert_equal(&TABLES).await;
+}
+
+#[tokio::test]
+async fn what_was_tampered_with_is_found_and_repaired_from_mariadb() {
+    every_kind_of_tampering_is_found_and_repaired(Flavor::MariaDb).await;
+}
+
+#[tokio::test]
+async fn what_was_tampered_with_is_found_and_repaired_from_mysql() {
+    every_kind_of_tampering_is_found_and_repaired(Flavor::MySql).await;
+}
+
+/// A column, its type, a value, and what the file holds instead.
+const VALUES: &[(&str, &str, &str, &str)] = &[
+    ("flag", "TINYINT(1)", "1", "NOT flag"),
+    ("i16", "SMALLINT", "-7", "7"),
+    (
+        "i64",
+        "BIGINT",
+        "-9223372036854775808",
+        "-9223372036854775807",
+    ),
+    (
+        "u64",
+        "BIGINT UNSIGNED",
+        "18446744073709551615",
+        "18446744073709551614",
+    ),
+    (
+        "money",
+        "DECIMAL(30,10)",
+        "12345678901234567890.0000000001",
+        "money + 0.0000000001",
+    ),
+    (
+        "huge",
+        "DECIMAL(65,30)",
+        "1.000000000000000000000000000001",
+        "'1.000000000000000000000000000002'",
+    ),
+    ("f", "FLOAT", "0.1", "0.10000001"),
+    ("d", "DOUBLE", "0.1", "0.10000000000000002"),
+    ("day", "DATE", "'2024-02-29'", "day + 1"),
+    ("t", "TIME(6)", "'-12:34:56.789012'", "'-12:34:56.789013'"),
+    (
+        "moment",
+        "DATETIME(6)",
+        "'9999-12-31 23:59:59.999999'",
+        "moment - INTERVAL 1 MICROSECOND",
+    ),
+    (
+        "instant",
+        "TIMESTAMP(6) NULL",
+        "'2024-03-31 01:30:00.000001'",
+        "'2024-03-31 01:30:00.000002+00'",
+    ),
+    ("y", "YEAR", "2024", "2025"),
+    ("bits", "BIT(64)", "x'8000000000000001'", "bits - 1"),
+    ("kind", "ENUM('a','b')", "'a'", "'b'"),
+    ("many", "SET('x','y')", "'x,y'", "'y,x'"),
+    (
+        "name",
+        "VARCHAR(50) COLLATE utf8mb4_general_ci",
+        "'Ünï'",
+        "'ünï'",
+    ),
+    ("spaces", "VARCHAR(50)", "'a '", "'a'"),
+    ("raw", "VARBINARY(20)", "x'00ff'", "'\\x00\\xFE'::BLOB"),
+    (
+        "doc",
+        "JSON",
+        r#"'{"b": [1.5, null], "a": "x"}'"#,
+        r#"'{"b": [1.5], "a": "x"}'"#,
+    ),
+    ("nothing", "INT NULL", "NULL", "0"),
+];
+
+/// The table's cells agree whether rows were copied or came by the log, and a change of any of them
+/// is seen: of each row one column.
+#[tokio::test]
+async fn a_changed_value_of_every_type_is_seen() {
+    let columns: Vec<_> = VALUES
+        .iter()
+        .map(|(n, t, ..)| format!("`{n}` {t}"))
+        .collect();
+    let row: Vec<_> = VALUES.iter().map(|(.., value, _)| *value).collect();
+    let ids = 1..=VALUES.len();
+    let rows = |ids: std::ops::RangeInclusive<usize>| {
+        let rows: Vec<_> = ids
+            .map(|id| format!("({id}, {})", row.join(", ")))
+            .collect();
+        format!("INSERT INTO v.t VALUES {}", rows.join(", "))
+    };
+    let sql = format!(
+        "CREATE DATABASE v; CREATE TABLE v.t (id INT PRIMARY KEY, {}); {}",
+        columns.join(", "),
+        rows(1..=10)
+    );
+    let world = World::with(Flavor::MySql, &sql).await;
+    world.sync().await;
+    world.server.execute(&rows(11..=VALUES.len())).await;
+    world.sync().await;
+    verify_one(&world, "main:v.t", 0).await;
+    let tampers = ids.zip(VALUES).map(|(id, (name, _, _, other))| {
+        format!("UPDATE warehouse.v.t SET {name} = {other} WHERE id = {id};")
+    });
+    tamper(&world, &tampers.collect::<String>());
+    let stream = verify_one(&world, "main:v.t", 1).await;
+    assert_eq!(found(&stream), [0, 0, VALUES.len() as u64], "{stream:#}");
+    let args = ["main:v.t", "--limit", "100"];
+    let streams = verify(&world, &args, 1).await;
+    let mut expected: Vec<_> = (1..=VALUES.len())
+        .zip(VALUES)
+        .map(|(id, (name, ..))| format!("different {{\"id\":{id}}} [\"{name}\"]"))
+        .collect();
+    expected.sort();
+    assert_eq!(told(&streams[0]), expected);
+    // Another way to write the same document is no difference.
+    tamper(
+        &world,
+        r#"UPDATE warehouse.v.t SET doc = '{"a":"x","b":[1.50,null]}' WHERE id = 1"#,
+    );
+    let streams = verify(&world, &args, 1).await;
+    assert_eq!(told(&streams[0]), expected);
+    verify(&world, &["main:v.t", "--repair"], 0).await;
+    world.assert_equal(&["v.t"]).await;
+}
+
+/// Three rows of many: the answer names them, and no others.
+#[tokio::test]
+async fn three_rows_in_two_hundred_thousand_are_found() {
+    let sql = "CREATE DATABASE big;
+        CREATE TABLE big.n (id BIGINT PRIMARY KEY, name VARCHAR(30), n INT);
+        CREATE TABLE big.s (id VARCHAR(30) PRIMARY KEY, n INT);
+        USE big;
+        INSERT INTO big.n SELECT seq * 3, CONCAT('name ', seq), seq % 1000 FROM seq_1_to_200000;
+        INSERT INTO big.s SELECT CONCAT('key ', id), n FROM big.n WHERE id <= 60000";
+    let world = World::with(Flavor::MariaDb, sql).await;
+    world.sync().await;
+    tamper(
+        &world,
+        "DELETE FROM warehouse.big.n WHERE id = 300003;
+         UPDATE warehouse.big.n SET n = n + 1 WHERE id = 3;
+         INSERT INTO warehouse.big.n (id, name, n) VALUES (300004, 'x', 1);
+         DELETE FROM warehouse.big.s WHERE id = 'key 30000';
+         UPDATE warehouse.big.s SET id = 'KEY 33' WHERE id = 'key 33';",
+    );
+    let streams = verify(&world, &["main"], 1).await;
+    assert_eq!(streams[0]["rows_source"], 200_000);
+    assert_eq!(
+        told(&streams[0]),
+        [
+            r#"different {"id":3} ["n"]"#,
+            r#"extra {"id":300004} []"#,
+            r#"missing {"id":300003} []"#,
+        ]
+    );
+    assert_eq!(
+        told(&streams[1]),
+        [
+            r#"extra {"id":"KEY 33"} []"#,
+            r#"missing {"id":"key 30000"} []"#,
+            r#"missing {"id":"key 33"} []"#,
+        ]
+    );
+    // Whole parts that are gone are counted, and told up to a limit.
+    tamper(&world, "DELETE FROM warehouse.big.n WHERE id > 330000");
+    let streams = verify(&world, &["main:big.n", "--limit", "2"], 1).await;
+    assert_eq!(found(&streams[0]), [90_001, 1, 1]);
+    assert_eq!(streams[0]["keys"].as_array().unwrap().len(), 2);
+    verify(&world, &["main", "--repair"], 0).await;
+    assert_eq!(
+        world.number(
+            "SELECT count(*) FROM warehouse.big.n WHERE _tributary_deleted IS DISTINCT FROM TRUE"
+        ),
+        200_000
+    );
+}
+
+/// Values that the configuration hides are compared hidden and never told; those that are left out
+/// are not compared.
+#[tokio::test]
+async fn hidden_values_are_compared_and_never_told() {
+    let world = World::with(
+        Flavor::MariaDb,
+        "CREATE DATABASE p; CREATE TABLE p.t (id INT PRIMARY KEY, email VARCHAR(50), iban VARCHAR(50), \
+         pin INT, note VARCHAR(50)); \
+         INSERT INTO p.t VALUES (1, 'ann@example.com', 'DE0012345', 11, 'a'), \
+         (2, 'bob@example.com', 'DE0067890', 22, 'b')",
+    )
+    .await;
+    world.configure(Setup {
+        connection: "salt: pepper-and-more-pepper, streams: {p.t: {columns: {email: hash, \
+                     iban: {mask: {keep_last: 2}}, pin: exclude, note: {rename: remark}}}}",
+        ..Setup::default()
+    });
+    world.sync().await;
+    verify_one(&world, "main:p.t", 0).await;
+    tamper(
+        &world,
+        "UPDATE warehouse.p.t SET email = 'leaked-hash', iban = 'leaked-mask' WHERE id = 1;
+         UPDATE warehouse.p.t SET remark = 'c' WHERE id = 2;
+         ALTER TABLE warehouse.p.t ADD COLUMN mine INTEGER;",
+    );
+    let stream = verify_one(&world, "main:p.t", 1).await;
+    assert_eq!(
+        told(&stream),
+        [
+            r#"different {"id":1} ["email", "iban"]"#,
+            r#"different {"id":2} ["remark"]"#
+        ]
+    );
+    assert_eq!(stream["columns_unknown"], serde_json::json!(["mine"]));
+    let text = stream.to_string();
+    for secret in ["ann@example", "leaked", "DE00", "45", "pin"] {
+        assert!(!text.contains(secret), "{secret} in {text}");
+    }
+    assert!(text.contains(r#""source":"b""#) && text.contains(r#""destination":"c""#));
+    verify(&world, &["main", "--repair"], 0).await;
+    // A column that is gone is a difference, whatever the rows hold.
+    tamper(&world, "ALTER TABLE warehouse.p.t DROP COLUMN remark");
+    let stream = verify_one(&world, "main:p.t", 1).await;
+    assert_eq!(stream["columns_missing"], serde_json::json!(["remark"]));
+}
+
+/// What is on its way is no difference, and what is not on its way is one, however busy the source.
+#[tokio::test]
+async fn changes_on_their_way_are_no_differences() {
+    let world = World::shop(Flavor::MariaDb, Options::default(), Shop::SMALL).await;
+    world
+        .server
+        .execute("CREATE TABLE shop.calm (id INT PRIMARY KEY, n INT); INSERT INTO shop.calm VALUES (1, 1), (2, 2), (3, 3)")
+        .await;
+    world.sync().await;
+    world
+        .server
+        .execute(
+            "UPDATE shop.orders SET total = 1 WHERE id < 20; DELETE FROM shop.orders WHERE id = 30; \
+             INSERT INTO shop.products SELECT CONCAT('new-', sku), title, description, price, weight_kg, \
+             attributes, thumbnail FROM shop.products LIMIT 3",
+        )
+        .await;
+    for stream in verify(&world, &["main"], 0).await {
+        assert_eq!(stream["status"], "equal", "{stream:#}");
+    }
+    tamper(&world, "UPDATE warehouse.shop.calm SET n = 7 WHERE id = 2");
+    let writer = Writer::start(&world.server, Shop::SMALL, 3, 7);
+    for round in 0..4 {
+        for stream in verify(&world, &["main"], 1).await {
+            if stream["stream"] == "shop.calm" {
+                assert_eq!(told(&stream), [r#"different {"id":2} ["n"]"#]);
+            } else {
+                assert_eq!(stream["status"], "equal", "round {round}: {stream:#}");
+            }
+        }
+        if round == 1 {
+            world.sync().await;
+        }
+    }
+    for stream in verify(&world, &["main", "--repair"], 0).await {
+        let repaired = u64::from(stream["stream"] == "shop.calm");
+        assert_eq!(stream["repaired"], repaired, "{stream:#}");
+    }
+    writer.stop().await;
+    world.sync().await;
+    verify(&world, &["main"], 0).await;
+    world.assert_equal(&TABLES).await;
+}
+
+/// Makes the log forget all but its newest file.
+async fn purge(world: &World) {
+    let began = Instant::now();
+    loop {
+        let logs = world.server.rows("SHOW BINARY LOGS").await;
+        if logs.len() == 1 {
+            return;
+        }
+        // The server keeps a file until it has noticed that its last reader is gone.
+        let patience = Duration::from_secs(120);
+        assert!(
+            began.elapsed() < patience,
+            "the log is not purged: {logs:?}"
+        );
+        let newest = logs.last().unwrap()[0].clone().unwrap();
+        let purge = format!("PURGE BINARY LOGS TO '{newest}'");
+        world.server.execute(&purge).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// A log that is purged behind the last sync makes a cheap difference, not a new copy.
+#[tokio::test]
+async fn a_purged_log_is_made_up_for() {
+    let world = World::shop(Flavor::MariaDb, Options::default(), Shop::SMALL).await;
+    world.sync().await;
+    let loaded = world.number("SELECT sum(rows_written) FROM _tributary.loads");
+    world
+        .server
+        .execute(
+            "UPDATE shop.orders SET total = 1 WHERE id IN (1, 2, 3); DELETE FROM shop.customers WHERE id = 9; \
+             INSERT INTO shop.customers SELECT id + 100000, name, email, phone, country, tier, \
+             credit, newsletter, born, created_at, updated_at FROM shop.customers WHERE id = 10; \
+             FLUSH BINARY LOGS",
+        )
+        .await;
+    purge(&world).await;
+    world
+        .program
+        .run(&["sync"])
+        .await
+        .exits(1)
+        .says("no longer on the server");
+    let streams = verify(&world, &["main"], 1).await;
+    let of = |name: &str| streams.iter().find(|s| s["stream"] == name).unwrap();
+    assert_eq!(found(of("shop.orders")), [0, 0, 3]);
+    assert_eq!(found(of("shop.customers")), [1, 1, 0]);
+    verify(&world, &["main", "--repair"], 0).await;
+    world
+        .server
+        .execute("UPDATE shop.orders SET total = 5 WHERE id = 4")
+        .await;
+    world.sync().await;
+    world
+        .assert_equal(&[
+            "shop.customers",
+            "shop.orders",
+            "shop.products",
+            "shop.order_lines",
+        ])
+        .await;
+    let now = world.number("SELECT sum(rows_written) FROM _tributary.loads");
+    assert!(now - loaded < 20, "{} rows were written", now - loaded);
+}
+
+#[tokio::test]
+async fn what_can_not_be_compared_says_why() {
+    let world = World::with(
+        Flavor::MariaDb,
+        "CREATE DATABASE w; CREATE TABLE w.kept (id INT PRIMARY KEY, n INT); \
+         CREATE TABLE w.every (id INT PRIMARY KEY, n INT); CREATE TABLE w.keyless (n INT); \
+         CREATE TABLE w.e (id ENUM('b','a') PRIMARY KEY, n INT); INSERT INTO w.e VALUES ('a', 1), ('b', 2); \
+         INSERT INTO w.kept VALUES (1, 1), (2, 2); INSERT INTO w.every VALUES (1, 1); \
+         INSERT INTO w.keyless VALUES (1)",
+    )
+    .await;
+    world.configure(Setup {
+        connection: "streams: {w.kept: {deletes: ignore}, w.every: {mode: append}}",
+        ..Setup::default()
+    });
+    world.program.run(&["verify"]).await.exits(2);
+    world
+        .program
+        .run(&["verify", "mian"])
+        .await
+        .exits(2)
+        .says("Did you mean `main`?");
+    world
+        .program
+        .run(&["verify", "main"])
+        .await
+        .exits(1)
+        .says("tributary sync");
+    assert!(!world.file().exists(), "a comparison makes no file");
+    world.sync().await;
+    let text = world
+        .program
+        .run(&["verify", "main:w.every"])
+        .await
+        .exits(2);
+    text.says("mode: append");
+    let text = world
+        .program
+        .run(&["verify", "main:w.keyless"])
+        .await
+        .exits(2);
+    text.says("has no key");
+    world
+        .program
+        .run(&["verify", "main:w.no"])
+        .await
+        .exits(2)
+        .says("w.no");
+    // Rows that were deleted stay with `deletes: ignore`, and that is no difference.
+    world
+        .server
+        .execute("DELETE FROM w.kept WHERE id = 1")
+        .await;
+    world.sync().await;
+    let stream = verify_one(&world, "main:w.kept", 0).await;
+    assert_eq!((&stream["kept"], &stream["extra"]), (&1.into(), &0.into()));
+    // Keys that the server can't walk by are compared all the same.
+    tamper(&world, "UPDATE warehouse.w.e SET n = 3 WHERE id = 'a'");
+    let stream = verify_one(&world, "main:w.e", 1).await;
+    assert_eq!(told(&stream), [r#"different {"id":"a"} ["n"]"#]);
+    // A layout that is on its way is no difference either.
+    world
+        .server
+        .execute("ALTER TABLE w.kept ADD COLUMN m INT DEFAULT 4")
+        .await;
+    let text = world.program.run(&["verify", "main:w.kept"]).await.exits(1);
+    text.says("has changed since the last sync");
+    world.sync().await;
+    verify_one(&world, "main:w.kept", 0).await;
+}
