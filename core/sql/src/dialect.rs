@@ -6,6 +6,15 @@ use tributary_model::{DataType, TableName};
 
 use crate::{Definition, Step};
 
+/// How rows come whose keys may be there already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Upsert {
+    /// Rows of these keys go first.
+    DeleteThenInsert,
+    /// They are changed where they are: the key has a unique index.
+    OnConflict,
+}
+
 /// The text of one warehouse.
 pub trait Dialect {
     /// The warehouse's name of a type; `None` where it has none that holds every value.
@@ -44,6 +53,31 @@ pub trait Dialect {
     /// The beginning of a statement that makes a table which goes with the session.
     fn create_temporary(&self, name: &str) -> String {
         format!("CREATE TEMPORARY TABLE {}", self.quote(name))
+    }
+
+    /// An instant as microseconds since 1970, a whole number.
+    fn micros(&self, instant: &str) -> String {
+        format!("CAST(EXTRACT(EPOCH FROM {instant}) * 1000000 AS BIGINT)")
+    }
+
+    /// Microseconds since 1970 as an instant.
+    fn instant(&self, micros: &str) -> String {
+        format!("(TIMESTAMP WITH TIME ZONE 'epoch' + ({micros}) * INTERVAL '1 microsecond')")
+    }
+
+    /// Whether two values of a type differ, NULL being a value like any other.
+    fn differ(&self, one: &str, other: &str, _data_type: DataType) -> String {
+        format!("{one} IS DISTINCT FROM {other}")
+    }
+
+    /// How rows come whose keys may be there already.
+    fn upsert(&self) -> Upsert {
+        Upsert::DeleteThenInsert
+    }
+
+    /// Statements that let the planner know what was put into a temporary table.
+    fn analyze(&self, _name: &str) -> Option<String> {
+        None
     }
 
     /// The statements that carry a step out.

@@ -1,23 +1,33 @@
 //! The kit for warehouses: text in, text out.
 //!
 //! [`evolve`] says which steps bring a table to its plan, [`Merge`] writes the statements that take
-//! staged rows into it, [`restage`] lets rows that are staged already follow a newer plan, and a [`Dialect`] is what one warehouse says differently.
+//! staged rows into it, [`restage`] lets rows that are staged already follow a newer plan,
+//! [`screen`] finds the rows that a warehouse would not hold as what they are, and a [`Dialect`] is what
+//! one warehouse says differently.
 //!
 //! Invariant: nothing here is executed and nothing is random; the same plan gives the same text.
 //! Deliberately absent: sessions and drivers, and making names legal (the engine's part; here they
 //! are only quoted).
 
+pub mod cell;
 mod dialect;
 mod evolve;
+mod history;
+mod ledger;
 mod merge;
 mod restage;
+mod screen;
 
-pub use dialect::Dialect;
+pub use cell::{cell, row};
+pub use dialect::{Dialect, Upsert};
 pub use evolve::{Definition, Found, FoundColumn, Step, evolve};
+pub use history::{IS_CURRENT, VALID_FROM, VALID_TO};
+pub use ledger::corrected;
 pub use merge::{
     DELETED, FIRST, LIVE, Merge, STAGED_DELETE, STAGED_SEQ, SYNCED_AT, Staged, Staging,
 };
 pub use restage::{Restaged, restage};
+pub use screen::{Lengths, Limits, Screened, escaped_units, json_fault, screen};
 
 #[cfg(test)]
 mod sample;

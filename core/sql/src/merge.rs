@@ -15,7 +15,7 @@
 
 use tributary_model::{Deletes, Error, Result, TableColumn, TablePlan, TruncateKind};
 
-use crate::Dialect;
+use crate::{Dialect, Upsert};
 
 /// When the load that wrote a row began.
 pub const SYNCED_AT: &str = "_tributary_synced_at";
@@ -79,7 +79,10 @@ impl<D: Dialect> Merge<'_, D> {
     /// Folds the staged rows into the table.
     #[must_use]
     pub fn fold(&self, staged: Staged) -> Vec<String> {
-        let mut statements = vec![self.find_winners(staged)];
+        let mut statements = vec![];
+        statements.extend(self.dialect.analyze(&self.staging.rows));
+        statements.push(self.find_winners(staged));
+        statements.extend(self.dialect.analyze(&self.staging.fold));
         statements.extend(self.make_way(staged));
         if (staged, self.plan.deletes) == (Staged::Deletes, Deletes::Soft) {
             statements.push(self.insert_tombstones());
@@ -94,12 +97,18 @@ impl<D: Dialect> Merge<'_, D> {
     /// each key. It needs no staged rows.
     #[must_use]
     pub fn make_way(&self, staged: Staged) -> Vec<String> {
-        match (staged, self.plan.deletes) {
-            (Staged::Deletes, Deletes::Soft) => vec![
-                self.delete_matches(&format!(" AND f.{} IS NOT NULL", self.quoted(LIVE))),
+        let (live, last) = (self.quoted(LIVE), self.quoted(LAST));
+        match (self.dialect.upsert(), staged, self.plan.deletes) {
+            (Upsert::DeleteThenInsert, Staged::Deletes, Deletes::Soft) => vec![
+                self.delete_matches(&format!(" AND f.{live} IS NOT NULL")),
                 self.mark_existing(),
             ],
-            _ => vec![self.delete_matches("")],
+            (Upsert::DeleteThenInsert, ..) => vec![self.delete_matches("")],
+            (Upsert::OnConflict, Staged::Deletes, Deletes::Soft) => vec![self.mark_existing()],
+            (Upsert::OnConflict, Staged::Deletes, Deletes::Hard | Deletes::Ignore) => {
+                vec![self.delete_matches(&format!(" AND f.{live} IS DISTINCT FROM f.{last}"))]
+            }
+            (Upsert::OnConflict, Staged::Upserts, _) => Vec::new(),
         }
     }
 
@@ -175,15 +184,16 @@ impl<D: Dialect> Merge<'_, D> {
     pub fn truncate(&self, kind: TruncateKind) -> Vec<String> {
         let table = self.dialect.table(&self.plan.table);
         match (kind, self.plan.deletes) {
-            (TruncateKind::Restart, _) | (TruncateKind::Change, Deletes::Hard) => {
+            (TruncateKind::Restart, _)
+            | (TruncateKind::Change | TruncateKind::Anew, Deletes::Hard) => {
                 vec![format!("DELETE FROM {table}")]
             }
-            (TruncateKind::Change, Deletes::Soft) => vec![format!(
+            (TruncateKind::Change | TruncateKind::Anew, Deletes::Soft) => vec![format!(
                 "UPDATE {table} SET {} WHERE {} IS DISTINCT FROM TRUE",
                 self.marks(),
                 self.quoted(DELETED)
             )],
-            (TruncateKind::Change, Deletes::Ignore) => Vec::new(),
+            (TruncateKind::Change | TruncateKind::Anew, Deletes::Ignore) => Vec::new(),
         }
     }
 
@@ -193,7 +203,10 @@ impl<D: Dialect> Merge<'_, D> {
         format!("DROP TABLE {}", self.quoted(&self.staging.rows))
     }
 
-    fn define<'p>(&self, columns: impl Iterator<Item = &'p TableColumn>) -> Result<Vec<String>> {
+    pub(crate) fn define<'p>(
+        &self,
+        columns: impl Iterator<Item = &'p TableColumn>,
+    ) -> Result<Vec<String>> {
         let define = |column: &TableColumn| {
             let sql_type = self.dialect.type_name(column.data_type).ok_or_else(|| {
                 Error::bug(format!(
@@ -262,7 +275,7 @@ impl<D: Dialect> Merge<'_, D> {
     fn insert_live(&self, staged: Staged) -> String {
         let (live, last) = (self.quoted(LIVE), self.quoted(LAST));
         let from = self.staged_with(LIVE);
-        match (staged, self.plan.deletes) {
+        let insert = match (staged, self.plan.deletes) {
             (Staged::Upserts, _) => self.insert("FALSE", &from),
             (Staged::Deletes, Deletes::Soft) => {
                 self.insert(&format!("f.{live} <> f.{last}"), &from)
@@ -270,7 +283,36 @@ impl<D: Dialect> Merge<'_, D> {
             (Staged::Deletes, Deletes::Hard | Deletes::Ignore) => {
                 self.insert("FALSE", &format!("{from} WHERE f.{live} = f.{last}"))
             }
+        };
+        match self.dialect.upsert() {
+            Upsert::DeleteThenInsert => insert,
+            Upsert::OnConflict => format!("{insert} {}", self.or_update()),
         }
+    }
+
+    /// What becomes of a row that is there: all but its key, and columns that the plan does not have.
+    fn or_update(&self) -> String {
+        let is_key = |name: &String| self.plan.key.contains(name);
+        let names = self.plan.columns.iter().map(|column| &column.name);
+        let mut names: Vec<&str> = names
+            .filter(|name| !is_key(name))
+            .map(String::as_str)
+            .collect();
+        names.push(SYNCED_AT);
+        if self.plan.deletes == Deletes::Soft {
+            names.push(DELETED);
+        }
+        let sets = names.into_iter().map(|name| {
+            let name = self.quoted(name);
+            format!("{name} = EXCLUDED.{name}")
+        });
+        let sets: Vec<String> = sets.collect();
+        let key: Vec<String> = self.plan.key.iter().map(|name| self.quoted(name)).collect();
+        format!(
+            "ON CONFLICT ({}) DO UPDATE SET {}",
+            key.join(", "),
+            sets.join(", ")
+        )
     }
 
     /// The staged rows that the fold names in `column`.
@@ -284,7 +326,7 @@ impl<D: Dialect> Merge<'_, D> {
         )
     }
 
-    fn insert(&self, deleted: &str, from: &str) -> String {
+    pub(crate) fn insert(&self, deleted: &str, from: &str) -> String {
         let mut names: Vec<String> = Vec::new();
         let mut values: Vec<String> = Vec::new();
         for column in &self.plan.columns {
@@ -310,7 +352,7 @@ impl<D: Dialect> Merge<'_, D> {
         format!("{deleted} = TRUE, {synced_at} = {}", self.synced_at)
     }
 
-    fn same_key(&self) -> String {
+    pub(crate) fn same_key(&self) -> String {
         let pairs = self.plan.key.iter().map(|name| {
             let name = self.quoted(name);
             format!("t.{name} = f.{name}")
@@ -318,7 +360,7 @@ impl<D: Dialect> Merge<'_, D> {
         pairs.collect::<Vec<_>>().join(" AND ")
     }
 
-    fn quoted(&self, name: &str) -> String {
+    pub(crate) fn quoted(&self, name: &str) -> String {
         self.dialect.quote(name)
     }
 }

@@ -9,7 +9,7 @@
 //! any decision about names and modes (the engine's).
 
 mod append;
-mod cell;
+mod beside;
 mod check;
 mod config;
 mod describe;
@@ -26,6 +26,7 @@ mod screen;
 mod system;
 mod target;
 mod transaction;
+mod verify;
 mod window;
 
 pub use config::Config;

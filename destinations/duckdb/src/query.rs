@@ -2,8 +2,8 @@
 
 use duckdb::Connection;
 use tributary_model::{Answer, Error, ErrorKind, Result};
+use tributary_sql::cell;
 
-use crate::cell::cell;
 use crate::error::{Explain, brief};
 
 /// Answers `sql`, which must not change anything.

@@ -16,7 +16,8 @@ use chrono::{DateTime, NaiveDate, NaiveTime};
 use serde_json::{Map, Value};
 
 /// A row as an object.
-pub(crate) fn row(rows: &RecordBatch, index: usize) -> Value {
+#[must_use]
+pub fn row(rows: &RecordBatch, index: usize) -> Value {
     let schema = rows.schema();
     let cells = schema.fields().iter().zip(rows.columns());
     Value::Object(
@@ -27,7 +28,8 @@ pub(crate) fn row(rows: &RecordBatch, index: usize) -> Value {
 }
 
 /// A value.
-pub(crate) fn cell(array: &dyn Array, index: usize) -> Value {
+#[must_use]
+pub fn cell(array: &dyn Array, index: usize) -> Value {
     if array.is_null(index) {
         return Value::Null;
     }
