@@ -132,6 +132,16 @@ The page, the API and the metrics are at http://127.0.0.1:8642 if `daemon.listen
 Example:
   tributary query warehouse \"SELECT * FROM _tributary.loads ORDER BY committed_at DESC\"")]
     Query(QueryArgs),
+    /// Prove source and destination equal, or list the keys that differ and repair them
+    #[command(after_help = "\
+Examples:
+  tributary verify shop                       every stream of a connection
+  tributary verify shop:shop.orders           one of them
+  tributary verify shop:shop.orders --repair  write the keys that differ anew, then compare again
+
+Nothing is locked and, without --repair, nothing is written. Keys that changed in the source since the
+last sync are counted and not judged: the next sync writes them. Exits with 1 if anything differs.")]
+    Verify(VerifyArgs),
     /// Tidy a lake: put small files together, forget old snapshots, delete files nobody names
     #[command(after_help = "\
 Example:
@@ -174,7 +184,7 @@ pub(crate) struct InitArgs {
     /// Where records come from: mysql://user@host:3306/database
     #[arg(value_name = "SOURCE_URL")]
     pub(crate) source: String,
-    /// Where they go: duckdb:file.duckdb, ./folder or s3://bucket/prefix
+    /// Where they go: duckdb:file.duckdb, postgres://user@host/db, ./dir, s3://bucket
     #[arg(value_name = "DESTINATION_URL")]
     pub(crate) destination: String,
     /// The file to write; never one that exists [default: that of --config]
@@ -219,6 +229,10 @@ pub(crate) struct SyncArgs {
     /// load on
     #[arg(long)]
     pub(crate) full_refresh: bool,
+    /// Read nothing; try the rows in `_tributary.rejected` again: those that fit now move into their
+    /// tables, unless a newer version is there, and the others stay
+    #[arg(long, conflicts_with_all = ["full_refresh", "dry_run"])]
+    pub(crate) retry_rejected: bool,
     /// Only streams that fit this pattern, such as 'shop.*'; `!` takes away; may be given again
     #[arg(long, value_name = "PATTERN")]
     pub(crate) select: Vec<String>,
@@ -248,6 +262,22 @@ pub(crate) struct QueryArgs {
     /// The question
     #[arg(value_name = "SQL")]
     pub(crate) sql: String,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+/// `verify`.
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    /// What to compare: connections, or single streams of them
+    #[arg(value_name = "CONNECTION[:STREAM]", required = true)]
+    pub(crate) targets: Vec<String>,
+    /// Read the keys that differ again and write them, then compare again
+    #[arg(long)]
+    pub(crate) repair: bool,
+    /// How many keys of each stream are listed
+    #[arg(long, value_name = "KEYS", default_value_t = 20)]
+    pub(crate) limit: usize,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }

@@ -38,6 +38,8 @@ fn destinations() -> Vec<Kind<dyn AnyDestination>> {
         destination::<tributary_duckdb::DuckDb>(),
         #[cfg(feature = "lake")]
         destination::<tributary_lake::Lake>(),
+        #[cfg(feature = "postgres")]
+        destination::<tributary_postgres::Postgres>(),
     ]
 }
 
@@ -82,7 +84,10 @@ fn source<S: Source>() -> Kind<dyn AnySource> {
     }
 }
 
-#[cfg_attr(not(any(feature = "duckdb", feature = "lake")), allow(dead_code))]
+#[cfg_attr(
+    not(any(feature = "duckdb", feature = "lake", feature = "postgres")),
+    allow(dead_code)
+)]
 fn destination<D: Destination>() -> Kind<dyn AnyDestination> {
     Kind {
         spec: KindSpec::destination::<D>(),

@@ -72,6 +72,7 @@ mod with_all_parts {
             "SHOP_PASSWORD",
             "TRIBUTARY_SALT",
             "TRIBUTARY_TOKEN",
+            "WAREHOUSE_PASSWORD",
             "ZENDESK_TOKEN",
         ]
         .map(|name| (name.to_owned(), "x-us21".to_owned()))

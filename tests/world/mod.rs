@@ -4,6 +4,7 @@
 pub(crate) mod collector;
 mod daemon;
 mod lake;
+pub(crate) mod postgres;
 mod warehouse;
 
 use std::path::PathBuf;

@@ -4,6 +4,7 @@
 
 mod address;
 mod compose;
+mod database;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -51,6 +52,15 @@ pub(crate) async fn run(args: &InitArgs, session: &Session) -> Result<Exit, Fail
             "the password stood on the command line, where other users of this machine can see it; \
              next time leave it out of the address and set {}",
             first.source.variable()
+        );
+    }
+    if let Some(password) = &first.destination.password
+        && password.was_shown
+    {
+        tracing::warn!(
+            "the destination's password stood on the command line, where other users of this machine \
+             can see it; next time leave it out of the address and set {}",
+            password.variable
         );
     }
     output::print(&farewell(&file, &first, session));
@@ -111,9 +121,11 @@ async fn discover(source: &SourceAddress, password: Option<&Secret>) -> Result<C
 /// A file that we write ourselves must be one that we can read.
 fn prove(file: &Path, text: &str, first: &First) -> Result<()> {
     let password = first.password.iter();
-    let environment: Environment = password
+    let mut environment: Environment = password
         .map(|password| (first.source.variable(), password.expose().to_owned()))
         .collect();
+    let other = first.destination.password.as_ref();
+    environment.extend(other.map(|other| (other.variable.clone(), "unknown yet".to_owned())));
     tributary_config::parse(file, text, &environment, &registry::kinds())
         .map(drop)
         .map_err(|problems| {
@@ -150,6 +162,11 @@ fn farewell(file: &Path, first: &First, session: &Session) -> String {
     // Where it is set already, it only has to stay so.
     if first.password.is_some() && !session.environment.contains_key(&variable) {
         text += &format!("  export {variable}='the password'\n");
+    }
+    if let Some(other) = &first.destination.password
+        && !session.environment.contains_key(&other.variable)
+    {
+        text += &format!("  export {}='the password'\n", other.variable);
     }
     let option = match file == session.config {
         true => String::new(),

@@ -6,6 +6,7 @@ use tributary_config::Environment;
 use tributary_model::{Result, Secret};
 use url::Url;
 
+use super::database::{self, DestinationPassword};
 use crate::exit::usage;
 
 /// A source to write down.
@@ -87,7 +88,7 @@ impl SourceAddress {
 
 /// The name in `${NAME}`, as it stands in a parsed address: with its braces in hexadecimal. A
 /// password that begins so is written with `%24` for its `$`.
-fn variable_in(written: &str) -> Option<&str> {
+pub(super) fn variable_in(written: &str) -> Option<&str> {
     let name = written.strip_prefix("$%7B")?.strip_suffix("%7D")?;
     let proper = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
@@ -101,6 +102,8 @@ pub(super) struct DestinationAddress {
     pub(super) written: Vec<(&'static str, Value)>,
     /// For the closing words.
     pub(super) shown: String,
+    /// The password that it needs, where it needs one.
+    pub(super) password: Option<DestinationPassword>,
 }
 
 impl DestinationAddress {
@@ -204,7 +207,10 @@ fn proper_name(text: &str) -> String {
 
 /// Reads a destination's address.
 pub(super) fn destination(text: &str) -> Result<DestinationAddress> {
-    let help = "Write it like `duckdb:warehouse.duckdb`, `./lake` or `s3://bucket/prefix`.";
+    let help = "Write it like `duckdb:warehouse.duckdb`, `postgres://loader@db.internal/analytics`, `./lake` or `s3://bucket/prefix`.";
+    if database::is_postgres(text) {
+        return database::postgres(text);
+    }
     if is_duckdb_file(text) {
         return Ok(duckdb(text.to_owned()));
     }
@@ -213,6 +219,7 @@ pub(super) fn destination(text: &str) -> Result<DestinationAddress> {
             kind: "lake",
             written: vec![("url", json!(url))],
             shown: url.to_owned(),
+            password: None,
         });
     }
     let (scheme, rest) = text
@@ -239,6 +246,7 @@ fn duckdb(path: String) -> DestinationAddress {
         kind: "duckdb",
         written: vec![("path", json!(path))],
         shown: path,
+        password: None,
     }
 }
 

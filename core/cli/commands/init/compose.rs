@@ -53,6 +53,13 @@ fn ends(text: &mut String, first: &First) {
     let kind = destination.kind;
     let _ = writeln!(text, "\ndestinations:\n  {WAREHOUSE}:\n    type: {kind}");
     settings(text, &destination.written);
+    if let Some(password) = &destination.password {
+        let variable = &password.variable;
+        let _ = writeln!(
+            text,
+            "    password: ${{{variable}}}   # export {variable}=..."
+        );
+    }
 }
 
 /// What can be chosen for streams, as comments.
@@ -147,6 +154,7 @@ mod tests {
             estimated_rows: rows,
             filter: None,
             excluded: Vec::new(),
+            cursor: Vec::new(),
             is_open: false,
             needs: None,
         }

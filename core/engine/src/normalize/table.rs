@@ -4,16 +4,20 @@ use std::sync::Arc;
 
 use tributary_model::{
     Batch, Capabilities, Change, ChangeBatch, ColumnRule, ConnectionName, DataType, Deletes, Error,
-    ErrorKind, Mode, Positions, Result, SchemaChanges, Secret, StreamName, StreamOptions,
-    StreamSchema, TableColumn, TableName, TablePlan,
+    ErrorKind, Mode, Positions, Remembered, Result, SchemaChanges, Secret, StreamName,
+    StreamOptions, StreamSchema, TableColumn, TableName, TablePlan,
 };
 
 use crate::observer::ColumnOrigin;
 
 use super::evolve::{self, Target, Wanted};
+use super::identity::Cover;
 use super::names;
+use super::rejected::Shaped;
+use super::remember::{before, owner};
 use super::rules::Hide;
 use super::shape::{self, Shape, Slot};
+use super::system::VALID_FROM;
 
 /// Everything needed to decide about a table.
 #[derive(Debug)]
@@ -24,6 +28,10 @@ pub(crate) struct TableSetup<'a> {
     pub(crate) table: TableName,
     pub(crate) capabilities: &'a Capabilities,
     pub(crate) salt: Option<&'a Secret>,
+    /// Columns that say how far the stream has been read.
+    pub(crate) cursor: &'a [String],
+    /// What is remembered of the stream's table.
+    pub(crate) remembered: Option<&'a Remembered>,
     /// The table's columns, where it exists.
     pub(crate) existing: Option<&'a [TableColumn]>,
     /// Whether records may bring columns that the schema does not name.
@@ -33,18 +41,22 @@ pub(crate) struct TableSetup<'a> {
 /// The decisions, and the shape made from them for the layout seen last.
 #[derive(Debug)]
 pub(crate) struct Table {
-    stream: StreamName,
+    pub(super) stream: StreamName,
     name: TableName,
-    options: StreamOptions,
+    pub(super) options: StreamOptions,
     capabilities: Capabilities,
-    salt: Option<Secret>,
+    pub(super) salt: Option<Secret>,
+    /// What is remembered of the rows that are there.
+    pub(super) before: Option<Remembered>,
+    /// The columns that were there when the run began.
+    pub(super) had: Vec<String>,
     is_new: bool,
     /// Whether the types of its key are still a guess, because no record has been seen: it is made
     /// once one has.
     is_provisional: bool,
     key: Vec<String>,
-    targets: Vec<Target>,
-    plan: Arc<TablePlan>,
+    pub(super) targets: Vec<Target>,
+    pub(super) plan: Arc<TablePlan>,
     shape: (Arc<StreamSchema>, Shape),
 }
 
@@ -62,8 +74,12 @@ pub(crate) fn table_name(
     capabilities: &Capabilities,
 ) -> TableName {
     if let Some(table) = &options.table {
+        let usual = capabilities
+            .schema
+            .as_deref()
+            .unwrap_or(connection.as_str());
         let schema = if table.schema.is_empty() {
-            connection.as_str()
+            usual
         } else {
             &table.schema
         };
@@ -72,7 +88,10 @@ pub(crate) fn table_name(
             table: table.table.clone(),
         };
     }
-    let schema = stream.namespace.as_deref().unwrap_or(connection.as_str());
+    let usual = capabilities.schema.as_deref();
+    let schema = usual
+        .or(stream.namespace.as_deref())
+        .unwrap_or(connection.as_str());
     TableName {
         schema: names::legal(schema, [], capabilities),
         table: names::legal(&stream.name, [], capabilities),
@@ -93,6 +112,7 @@ impl Table {
             .map(|column| Target {
                 column: column.clone(),
                 source: None,
+                owner: owner(setup, &column.name),
             })
             .collect();
         let plan = Arc::new(TablePlan {
@@ -112,6 +132,8 @@ impl Table {
             options: setup.options.clone(),
             capabilities: setup.capabilities.clone(),
             salt: setup.salt.cloned(),
+            before: before(setup).cloned(),
+            had: had.iter().map(|column| column.name.clone()).collect(),
             is_new: setup.existing.is_none(),
             is_provisional: setup.is_open
                 && setup.existing.is_none()
@@ -131,6 +153,15 @@ impl Table {
     /// The plan as of the layout seen last.
     pub(crate) fn plan(&self) -> &Arc<TablePlan> {
         &self.plan
+    }
+
+    /// Goes on in another table, for one that is built beside or has taken its place.
+    pub(crate) fn move_to(&mut self, table: TableName) {
+        let plan = TablePlan {
+            table,
+            ..(*self.plan).clone()
+        };
+        self.plan = Arc::new(plan);
     }
 
     /// The plan's columns, and what feeds them.
@@ -170,7 +201,7 @@ impl Table {
     }
 
     /// Shapes a batch for the table; a layout not seen before changes the plan first.
-    pub(crate) fn shape(&mut self, batch: &ChangeBatch) -> Result<Batch> {
+    pub(crate) fn shape(&mut self, batch: &ChangeBatch) -> Result<Shaped> {
         if std::mem::take(&mut self.is_provisional) {
             self.targets.clear();
             self.follow(&batch.schema)?;
@@ -181,12 +212,20 @@ impl Table {
             }
             self.shape.0 = batch.schema.clone();
         }
-        let rows = self.shape.1.apply(batch, &self.plan)?;
-        Ok(Batch {
+        let (rows, misfits) = self.shape.1.apply(batch, &self.plan)?;
+        if !misfits.is_empty() {
+            return self.set_apart(batch, rows, misfits);
+        }
+        let batch = Batch {
             plan: self.plan.clone(),
             ops: batch.ops.clone(),
             presence: batch.presence,
             rows,
+        };
+        Ok(Shaped {
+            batch,
+            rejected: Vec::new(),
+            overtaken: Vec::new(),
         })
     }
 
@@ -208,7 +247,7 @@ impl Table {
             let rule = self.options.columns.get(&column.name);
             let hide = rule.map_or(Ok(None), |rule| self.hide(rule))?;
             let data_type = match &hide {
-                Some(_) => DataType::Text,
+                Some(hide) => hide.data_type(column.data_type),
                 None => column.data_type,
             };
             let Some(place) = self.place_of(&column.name, data_type)? else {
@@ -261,6 +300,7 @@ impl Table {
 
     /// Takes a layout into the decisions.
     fn follow(&mut self, schema: &Arc<StreamSchema>) -> Result<()> {
+        self.claim(schema);
         let mut slots = vec![None; self.targets.len()];
         for (index, column) in schema.columns.iter().enumerate() {
             let rule = self
@@ -274,7 +314,7 @@ impl Table {
             }
             let hide = self.hide(&rule)?;
             let data_type = match (&hide, rule.data_type) {
-                (Some(_), _) => DataType::Text,
+                (Some(hide), _) => hide.data_type(column.data_type),
                 (None, Some(chosen)) => chosen,
                 (None, None) => column.data_type,
             };
@@ -292,8 +332,46 @@ impl Table {
             slots[target] = Some(Slot::Column { index, hide });
         }
         self.replan(&slots);
-        self.shape = (schema.clone(), Shape::new(slots, &self.targets, &self.plan));
+        let shape = Shape::new(slots, &self.targets, &self.plan, self.cover(schema)?);
+        self.shape = (schema.clone(), shape);
         Ok(())
+    }
+
+    /// What the identity of a row must not give away.
+    fn cover(&self, schema: &StreamSchema) -> Result<Cover> {
+        let mut cover = Cover::default();
+        for (place, column) in schema.columns.iter().enumerate() {
+            let Some(rule) = self.options.columns.get(&column.name) else {
+                continue;
+            };
+            match self.hide(rule)? {
+                _ if rule.exclude => cover.left_out.push(place),
+                Some(how) => cover.hidden.push((place, how)),
+                None => {}
+            }
+        }
+        let key = |salt: &Secret| {
+            blake3::derive_key("tributary: identities of rows", salt.expose().as_bytes())
+        };
+        cover.key = self.salt.as_ref().map(key);
+        Ok(cover)
+    }
+
+    /// Leaves the columns that are there to whom they belong by name, those with a name of their own
+    /// before those that were given one.
+    fn claim(&mut self, schema: &StreamSchema) {
+        let rename = |name: &str| {
+            let rule = self.options.columns.get(name)?;
+            rule.rename.clone()
+        };
+        let names = schema.columns.iter().map(|column| &column.name);
+        let (renamed, own): (Vec<_>, Vec<_>) = names
+            .map(|name| (name, rename(name)))
+            .partition(|(_, base)| base.is_some());
+        for (name, base) in own.into_iter().chain(renamed) {
+            let base = base.as_deref().unwrap_or(name);
+            evolve::claim(&mut self.targets, name, base, &self.capabilities);
+        }
     }
 
     /// Whether `schema_changes` keeps a column out that the table does not have.
@@ -328,7 +406,7 @@ impl Table {
         }
     }
 
-    fn hide(&self, rule: &ColumnRule) -> Result<Option<Hide>> {
+    pub(super) fn hide(&self, rule: &ColumnRule) -> Result<Option<Hide>> {
         if rule.hash {
             let salt = self.salt.clone().ok_or_else(|| {
                 Error::new(
@@ -339,7 +417,7 @@ impl Table {
             })?;
             return Ok(Some(Hide::Hash(salt)));
         }
-        Ok(rule.mask.map(Hide::Mask))
+        Ok(rule.mask.clone().map(Hide::Mask))
     }
 
     /// Makes the plan from the targets that some source column feeds.
@@ -362,8 +440,13 @@ impl Table {
             columns.push(system(ID));
             key = vec![ID.to_owned()];
         }
-        if self.options.mode == Mode::Append {
-            columns.extend([OP, POSITION].map(system));
+        match self.options.mode {
+            Mode::Append => columns.extend([OP, POSITION].map(system)),
+            Mode::History => columns.push(TableColumn {
+                data_type: DataType::TimestampTz,
+                ..system(VALID_FROM)
+            }),
+            Mode::Merge | Mode::Replace => {}
         }
         let plan = TablePlan {
             columns,
@@ -407,9 +490,12 @@ fn known(setup: &TableSetup<'_>) -> Arc<StreamSchema> {
     Arc::new(schema)
 }
 
-/// A key that is hidden or left out would make rows of different keys one row, or none.
+/// A key that is hidden or left out would make rows of different keys one row, or none; a cursor
+/// would no longer say where to go on.
 fn refuse_hidden_keys(setup: &TableSetup<'_>) -> Result<()> {
-    for name in &setup.schema.key {
+    let keys = setup.schema.key.iter().map(|name| (name, true));
+    let cursors = setup.cursor.iter().map(|name| (name, false));
+    for (name, is_key) in keys.chain(cursors) {
         let Some(rule) = setup.options.columns.get(name) else {
             continue;
         };
@@ -419,16 +505,17 @@ fn refuse_hidden_keys(setup: &TableSetup<'_>) -> Result<()> {
             ColumnRule { mask: Some(_), .. } => "mask",
             _ => continue,
         };
-        return Err(Error::new(
-            ErrorKind::Config,
-            format!(
-                "`{word}` on `{name}`, a key column of {}, would make different rows one row",
-                setup.stream
+        let stream = setup.stream;
+        let what = match is_key {
+            true => format!(
+                "`{word}` on `{name}`, a key column of {stream}, would make different rows one row"
             ),
-        )
-        .fix(format!(
-            "Remove the rule for `{name}`, or take the stream out with `!{}`.",
-            setup.stream
+            false => format!(
+                "`{word}` on `{name}`, the cursor of {stream}, would hide how far it has been read"
+            ),
+        };
+        return Err(Error::new(ErrorKind::Config, what).fix(format!(
+            "Remove the rule for `{name}`, or take the stream out with `!{stream}`."
         )));
     }
     Ok(())

@@ -83,7 +83,8 @@ pub(super) async fn widens_columns<D: Destination>(subject: &Subject<D>) {
             "2024-02-29",
             "2024-02-29T01:02:03.4",
         ),
-        (DataType::Json, DataType::Text, r#"{"a":1}"#, "no-json"),
+        // Where JSON has spaces once it is text is the warehouse's.
+        (DataType::Json, DataType::Text, r#"["a"]"#, "no-json"),
     ];
     for (number, (from, to, old, new)) in steps.into_iter().enumerate() {
         assert_eq!(from.join(to), Some(to), "a step of the lattice");
