@@ -16,7 +16,8 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 use tributary_model::{
     Answer, AnyDestination, AnyLoad, Capabilities, Change, Commit, ConnectionName, Existing, Fence,
-    LoadPlan, LoadRecord, Receipt, Report, Result, State, TableName,
+    LoadPlan, LoadRecord, Receipt, Rejection, Report, Result, State, StreamName, TableName,
+    TablePlan,
 };
 
 /// Whether a commit is under way.
@@ -74,6 +75,18 @@ struct GatedLoad {
 impl AnyLoad for GatedLoad {
     async fn write(&mut self, change: Change) -> Result<()> {
         self.inner.write(change).await
+    }
+
+    async fn take_rejected(&mut self, stream: &StreamName, most: usize) -> Result<Vec<Rejection>> {
+        self.inner.take_rejected(stream, most).await
+    }
+
+    async fn copies(
+        &mut self,
+        plan: &Arc<TablePlan>,
+        hashes: &[String],
+    ) -> Result<Option<Vec<u64>>> {
+        self.inner.copies(plan, hashes).await
     }
 
     async fn commit(self: Box<Self>, commit: &Commit) -> Result<Receipt> {

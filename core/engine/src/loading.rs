@@ -11,11 +11,12 @@ use chrono::{DateTime, Utc};
 use tokio::sync::mpsc;
 use tracing::Span;
 use tributary_model::{
-    AnyLoad, Checkpoint, Envelope, Error, ErrorKind, Fence, LoadPlan, Message, Result, Scope,
-    State, StreamCount, StreamName, StreamSchema, TableColumn, TableName, Until,
+    AnyLoad, Checkpoint, Envelope, Error, ErrorKind, Fence, LoadPlan, Message, Phase, Result,
+    Scope, State, StreamCount, StreamName, StreamSchema, TableColumn, TableName, Until,
 };
 
 use crate::attempt::{End, Progress};
+use crate::beside::Beside;
 use crate::connection::Connection;
 use crate::flush::Fill;
 use crate::ledger::Ledger;
@@ -23,8 +24,12 @@ use crate::normalize::Table;
 use crate::observer::{Event, Observer};
 use crate::stop::{Hold, Stop};
 
+mod beside;
 mod commit;
+mod copies;
 mod rows;
+
+pub(crate) use commit::new_load_id;
 
 /// The loading of an attempt.
 pub(crate) struct Loading<'a> {
@@ -48,6 +53,8 @@ pub(crate) struct Loading<'a> {
     pub(crate) complete: Option<DateTime<Utc>>,
     /// The columns that the tables have, those aside that are not there yet.
     pub(crate) layouts: BTreeMap<TableName, Vec<TableColumn>>,
+    /// The tables that are built beside those of their streams.
+    pub(crate) beside: BTreeMap<StreamName, Beside>,
     pub(crate) stop: &'a Stop,
     pub(crate) until: Until,
 }
@@ -62,6 +69,8 @@ pub(crate) struct Open {
     load: Box<dyn AnyLoad>,
     plan: LoadPlan,
     counts: BTreeMap<StreamName, StreamCount>,
+    /// Equal rows of tables without a key.
+    copies: copies::Copies,
     fill: Fill,
     span: Span,
 }
@@ -108,7 +117,8 @@ impl Loading<'_> {
             Some(open) => open.fill.deadline(),
             None => {
                 let age = self.connection.options.flush.age;
-                self.moved.map(|since| since + age * IDLE_AGES)
+                let ages = if self.has_complete() { 1 } else { IDLE_AGES };
+                self.moved.map(|since| since + age * ages)
             }
         }
     }
@@ -128,14 +138,14 @@ impl Loading<'_> {
                 positions,
             } => self.truncate(&stream, kind, positions).await,
             Message::Clear { stream, of } => self.clear(&stream, &of).await,
-            Message::Generation { stream, positions } => {
-                let kind = self.kind_of_generation(&stream)?;
-                self.truncate(&stream, kind, positions).await
-            }
+            Message::Generation { stream, positions } => self.generation(&stream, positions).await,
             Message::Rejected(rejections) => self.rejected(rejections).await,
             Message::Checkpoint(checkpoint) => self.checkpoint(checkpoint, ledger, progress).await,
             Message::Phase { stream, phase } => {
                 ledger.phase(&stream, phase);
+                if phase == Phase::Streaming {
+                    self.all_sent(&stream);
+                }
                 self.observer.notice(&Event::Phase {
                     stream: &stream,
                     phase,
@@ -143,6 +153,7 @@ impl Loading<'_> {
                 Ok(())
             }
             Message::Failed { stream, error } => {
+                self.not_all_sent(&stream);
                 self.fail(&stream, &error, ledger);
                 self.do_without(&stream, ledger)
             }
@@ -176,7 +187,8 @@ impl Loading<'_> {
             return Ok(());
         };
         open.fill.cover(&scope, Instant::now());
-        if open.fill.is_full(Instant::now()) && self.may_commit() {
+        let is_full = open.fill.is_full(Instant::now());
+        if (is_full || self.has_too_many()) && self.may_commit() {
             self.commit(ledger, progress).await?;
         }
         Ok(())
@@ -189,6 +201,7 @@ impl Loading<'_> {
             self.state.streams.remove(stream);
         }
         self.dropped.insert(stream.clone());
+        self.not_all_sent(stream);
         self.fail(stream, error, ledger);
     }
 

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    ConnectionName, DataType, Fault, Op, Presence, Rejection, Report, Result, State, StreamName,
-    TableName, TruncateKind,
+    ConnectionName, DataType, Error, ErrorKind, Fault, Op, Presence, Rejection, Report, Result,
+    State, StreamName, TableName, TruncateKind, View, verify::not_comparable,
 };
 
 /// How a stream is kept as a table.
@@ -55,6 +55,12 @@ pub struct Capabilities {
     pub case_insensitive: bool,
     /// The most digits of a decimal; wider ones arrive as text.
     pub decimal_digits: u8,
+    /// Names that no column can have there; case does not matter.
+    pub reserved: &'static [&'static str],
+    /// Whether it builds tables beside others and swaps them in: [`Change::Renew`], [`Change::Swap`].
+    pub swaps: bool,
+    /// The schema of tables for which the user names none; by default the stream's namespace.
+    pub schema: Option<String>,
 }
 
 /// One column of a table, in the destination's terms.
@@ -80,8 +86,10 @@ pub struct TablePlan {
     /// What deletes do.
     pub deletes: Deletes,
     /// Every column that batches carry, in their order: the stream's own, then those of the system
-    /// that the engine fills (`_tributary_id`, `_tributary_op`, `_tributary_position`). The
-    /// destination itself adds `_tributary_synced_at`, and `_tributary_deleted` for soft deletes.
+    /// that the engine fills (`_tributary_id`, `_tributary_op`, `_tributary_position`,
+    /// `_tributary_valid_from`, which is NULL where only the load's time is known). The destination
+    /// itself adds `_tributary_synced_at`, `_tributary_deleted` for soft deletes, and for `history`
+    /// `_tributary_valid_to` and `_tributary_is_current`.
     /// All are nullable in the table. A table may hold more columns than its plan.
     pub columns: Vec<TableColumn>,
     /// The names of the key's columns; empty in `append` without a key.
@@ -135,8 +143,45 @@ pub enum Change {
         /// Some of the plan's columns, under their names and of their Arrow types; no NULLs.
         of: RecordBatch,
     },
+    /// Of a table in `history`: every version that is current so far ends, as by a delete.
+    Close {
+        /// The table.
+        plan: Arc<TablePlan>,
+        /// When, microseconds since 1970; `None` means when the load began.
+        at: Option<i64>,
+    },
+    /// A table is to be built beside another one: it is made anew, empty, whatever has its name. Only
+    /// for destinations that say so (`Capabilities::swaps`). A load names such a table here first, not in its plan.
+    Renew {
+        /// The table beside.
+        plan: Arc<TablePlan>,
+        /// The table whose columns it begins with, where there is one: all but those of the system
+        /// that the plan does not ask for.
+        like: Option<TableName>,
+    },
+    /// The table that was built beside takes its place. The last change of its load for either.
+    Swap {
+        /// The plan that the table beside was built by, under the name of the table whose place it takes.
+        plan: Arc<TablePlan>,
+        /// The table beside; afterwards it is not there.
+        beside: TableName,
+        /// What becomes of the table that has that place.
+        old: Old,
+    },
     /// Rows for `_tributary.rejected`.
     Rejected(Vec<Rejection>),
+}
+
+/// What becomes of a table whose place is taken by one that was built beside it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Old {
+    /// It goes, where there is one.
+    Gone,
+    /// It stays under another name, which is free.
+    Kept(TableName),
+    /// It stays, being a history: the versions beside continue it. A key that is not among them ends,
+    /// one whose first version beside is what is current goes on as it is.
+    Continued,
 }
 
 /// The right to write: proof of having opened the connection last.
@@ -238,6 +283,8 @@ pub trait Destination: Sized + Send + Sync + 'static {
     type Config: DeserializeOwned + JsonSchema + Send;
     /// Its load.
     type Load: Load;
+    /// The modes it can keep a table in, whatever its settings; [`Capabilities::modes`] are these.
+    const MODES: &'static [Mode] = &[Mode::Merge, Mode::Append, Mode::Replace, Mode::History];
 
     /// What can't be meant in the settings, all of it; contacts nothing.
     fn faults(_settings: &Self::Config) -> Vec<Fault> {
@@ -271,6 +318,11 @@ pub trait Destination: Sized + Send + Sync + 'static {
         report.pass(Self::KIND, "there is nothing to tidy");
         Ok(report)
     }
+    /// Opens a view of its tables and of a connection's state, all as of one moment, without touching
+    /// anything: for a comparison.
+    async fn view(&self, _of: &ConnectionName) -> Result<Box<dyn View>> {
+        Err(not_comparable(Self::KIND))
+    }
 }
 
 /// One load: invisible until it commits.
@@ -278,8 +330,38 @@ pub trait Destination: Sized + Send + Sync + 'static {
 pub trait Load: Send + 'static {
     /// Takes rows; spills, never grows without bound.
     async fn write(&mut self, change: Change) -> Result<()>;
+    /// Takes rejected rows of a stream that earlier loads left, at most so many, as a part of this
+    /// load: once it has committed they are in `_tributary.rejected` no more, unless it rejected
+    /// them again. None are left where there are none in the answer. Never given are rows whose key
+    /// a later load has changed, and those of a table that was emptied since.
+    async fn take_rejected(
+        &mut self,
+        _stream: &StreamName,
+        _most: usize,
+    ) -> Result<Vec<Rejection>> {
+        Err(keeps_rejected())
+    }
+    /// How many rows the table, which is one without a key, has for each of these hashes: rows that
+    /// are not marked as deleted and whose `_tributary_id` is the hash, or the hash, `-` and a number.
+    /// What this load has taken so far is counted too. `None` where the destination can't tell: rows
+    /// that are equal are one row there.
+    async fn copies(
+        &mut self,
+        _plan: &Arc<TablePlan>,
+        _hashes: &[String],
+    ) -> Result<Option<Vec<u64>>> {
+        Ok(None)
+    }
     /// Makes rows and state true in one step; `Ok` means durable. Dropping the load abandons it.
     async fn commit(self, commit: &Commit) -> Result<Receipt>;
+}
+
+fn keeps_rejected() -> Error {
+    Error::new(
+        ErrorKind::Config,
+        "this destination can't give rejected rows back",
+    )
+    .fix("Read the streams anew: `tributary sync --full-refresh CONNECTION:STREAM`.")
 }
 
 /// A load with its type erased.
@@ -287,6 +369,22 @@ pub trait Load: Send + 'static {
 pub trait AnyLoad: Send {
     /// See [`Load::write`].
     async fn write(&mut self, change: Change) -> Result<()>;
+    /// See [`Load::take_rejected`].
+    async fn take_rejected(
+        &mut self,
+        _stream: &StreamName,
+        _most: usize,
+    ) -> Result<Vec<Rejection>> {
+        Err(keeps_rejected())
+    }
+    /// See [`Load::copies`].
+    async fn copies(
+        &mut self,
+        _plan: &Arc<TablePlan>,
+        _hashes: &[String],
+    ) -> Result<Option<Vec<u64>>> {
+        Ok(None)
+    }
     /// See [`Load::commit`].
     async fn commit(self: Box<Self>, commit: &Commit) -> Result<Receipt>;
 }
@@ -295,6 +393,18 @@ pub trait AnyLoad: Send {
 impl<L: Load> AnyLoad for L {
     async fn write(&mut self, change: Change) -> Result<()> {
         Load::write(self, change).await
+    }
+
+    async fn take_rejected(&mut self, stream: &StreamName, most: usize) -> Result<Vec<Rejection>> {
+        Load::take_rejected(self, stream, most).await
+    }
+
+    async fn copies(
+        &mut self,
+        plan: &Arc<TablePlan>,
+        hashes: &[String],
+    ) -> Result<Option<Vec<u64>>> {
+        Load::copies(self, plan, hashes).await
     }
 
     async fn commit(self: Box<Self>, commit: &Commit) -> Result<Receipt> {
@@ -323,6 +433,10 @@ pub trait AnyDestination: Send + Sync {
     async fn query(&self, sql: &str) -> Result<Answer>;
     /// See [`Destination::maintain`].
     async fn maintain(&self) -> Result<Report>;
+    /// See [`Destination::view`].
+    async fn view(&self, _of: &ConnectionName) -> Result<Box<dyn View>> {
+        Err(not_comparable("destination"))
+    }
 }
 
 #[async_trait]
@@ -361,5 +475,9 @@ impl<D: Destination> AnyDestination for D {
 
     async fn maintain(&self) -> Result<Report> {
         Destination::maintain(self).await
+    }
+
+    async fn view(&self, of: &ConnectionName) -> Result<Box<dyn View>> {
+        Destination::view(self, of).await
     }
 }

@@ -13,7 +13,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use crate::{
     ChangeBatch, Checkpoint, Error, ErrorKind, Fault, Message, Phase, Positions, Rejection, Report,
-    Result, Rows, Scope, State, Stream, StreamName, TruncateKind, Vault,
+    Result, Rows, ScanRequest, Scope, State, Stream, StreamName, TruncateKind, Vault,
+    verify::not_comparable,
 };
 
 /// The streams a source has.
@@ -70,10 +71,17 @@ pub trait Source: Sized + Send + Sync + 'static {
     /// Whether it reads only the rows that a stream's `where` asks for. A source that does not is
     /// never given one.
     const FILTERS: bool = false;
+    /// Whether it tells of every row of a stream without a key that comes or goes, each time once:
+    /// rows that are equal are then counted. Else they are one row.
+    const COUNTS: bool = false;
 
     /// What can't be meant in the settings, all of it; contacts nothing.
     fn faults(_settings: &Self::Config) -> Vec<Fault> {
         Vec::new()
+    }
+    /// What is wrong with the `where` of a stream; contacts nothing.
+    fn filter_fault(_filter: &str) -> Option<Error> {
+        None
     }
     /// What a stored cursor says, where that can be put in words; contacts nothing.
     fn summarize(_cursor: &Self::Cursor) -> Option<CursorSummary> {
@@ -101,6 +109,20 @@ pub trait Source: Sized + Send + Sync + 'static {
         request: ReadRequest<'_, Self::Cursor>,
         out: &Output<Self::Cursor>,
     ) -> Result<()>;
+    /// Sends the rows that a stream has now, as `Rows` in the order of its key, or as `Rejected`: for
+    /// a comparison. Refuses a stream that `request.state` does not cover completely.
+    async fn scan(
+        &self,
+        _request: ScanRequest<'_, Self::Cursor>,
+        _out: &Output<Self::Cursor>,
+    ) -> Result<()> {
+        Err(not_comparable(Self::KIND))
+    }
+    /// The state that goes on from now with what `state` has covered completely: for cursors that
+    /// expired, once a comparison has made up for what lies between.
+    async fn forward(&self, _state: &State<Self::Cursor>) -> Result<State<Self::Cursor>> {
+        Err(not_comparable(Self::KIND))
+    }
 }
 
 /// The pipe from a source to the engine, bounded in bytes, with the connector's own cursor type.
@@ -332,6 +354,10 @@ impl<C: Serialize> Output<C> {
 /// A source connector with its types erased: what the engine holds.
 #[async_trait]
 pub trait AnySource: Send + Sync {
+    /// See [`Source::COUNTS`].
+    fn counts(&self) -> bool {
+        false
+    }
     /// See [`Source::check`].
     async fn check(&self, streams: &[StreamName]) -> Result<Report>;
     /// See [`Source::discover`].
@@ -342,10 +368,22 @@ pub trait AnySource: Send + Sync {
     }
     /// See [`Source::read`].
     async fn read(&self, request: ReadRequest<'_, Value>, out: AnyOutput) -> Result<()>;
+    /// See [`Source::scan`].
+    async fn scan(&self, _request: ScanRequest<'_, Value>, _out: AnyOutput) -> Result<()> {
+        Err(not_comparable("source"))
+    }
+    /// See [`Source::forward`].
+    async fn forward(&self, _state: &State) -> Result<State> {
+        Err(not_comparable("source"))
+    }
 }
 
 #[async_trait]
 impl<S: Source> AnySource for S {
+    fn counts(&self) -> bool {
+        S::COUNTS
+    }
+
     async fn check(&self, streams: &[StreamName]) -> Result<Report> {
         Source::check(self, streams).await
     }
@@ -366,5 +404,19 @@ impl<S: Source> AnySource for S {
             until: request.until,
         };
         Source::read(self, request, &Output::new(out)).await
+    }
+
+    async fn scan(&self, request: ScanRequest<'_, Value>, out: AnyOutput) -> Result<()> {
+        let state = request.state.typed()?;
+        let request = ScanRequest {
+            stream: request.stream,
+            state: &state,
+            range: request.range,
+        };
+        Source::scan(self, request, &Output::new(out)).await
+    }
+
+    async fn forward(&self, state: &State) -> Result<State> {
+        Source::forward(self, &state.typed()?).await?.untyped()
     }
 }

@@ -5,7 +5,10 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
-use tributary_model::{Change, Commit, ConnectionName, Error, ErrorKind, Load, Receipt, Result};
+use tributary_model::{
+    Change, Commit, ConnectionName, Error, ErrorKind, Load, Receipt, Rejection, Result, StreamName,
+    TablePlan,
+};
 
 use crate::file::lock;
 use crate::system::fenced;
@@ -43,6 +46,30 @@ impl Session {
         written
     }
 
+    fn take_rejected(&mut self, of: &StreamName, most: usize) -> Result<Vec<Rejection>> {
+        let taken = match self {
+            Self::Live(transaction) => transaction.take_rejected(of, most),
+            Self::Fenced(of) => Err(fenced(of)),
+            Self::Over => Err(over()),
+        };
+        if taken.is_err() && matches!(self, Self::Live(_)) {
+            *self = Self::Over;
+        }
+        taken
+    }
+
+    fn copies(&mut self, plan: &Arc<TablePlan>, hashes: &[String]) -> Result<Vec<u64>> {
+        let counted = match self {
+            Self::Live(transaction) => transaction.copies(plan, hashes),
+            Self::Fenced(of) => Err(fenced(of)),
+            Self::Over => Err(over()),
+        };
+        if counted.is_err() && matches!(self, Self::Live(_)) {
+            *self = Self::Over;
+        }
+        counted
+    }
+
     fn commit(&mut self, commit: &Commit) -> Result<Receipt> {
         match std::mem::replace(self, Self::Over) {
             Self::Live(transaction) => transaction.commit(commit),
@@ -74,6 +101,20 @@ impl Load for DuckLoad {
     async fn write(&mut self, change: Change) -> Result<()> {
         let session = self.0.clone();
         blocking(move || lock(&session).write(change)).await
+    }
+
+    async fn take_rejected(&mut self, of: &StreamName, most: usize) -> Result<Vec<Rejection>> {
+        let (session, of) = (self.0.clone(), of.clone());
+        blocking(move || lock(&session).take_rejected(&of, most)).await
+    }
+
+    async fn copies(
+        &mut self,
+        plan: &Arc<TablePlan>,
+        hashes: &[String],
+    ) -> Result<Option<Vec<u64>>> {
+        let (session, plan, hashes) = (self.0.clone(), plan.clone(), hashes.to_vec());
+        blocking(move || lock(&session).copies(&plan, &hashes).map(Some)).await
     }
 
     async fn commit(self, commit: &Commit) -> Result<Receipt> {

@@ -10,16 +10,24 @@
 
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, TimestampMicrosecondArray};
+use arrow_array::cast::AsArray;
+use arrow_array::types::TimestampMicrosecondType;
+use arrow_array::{
+    ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+};
 use arrow_select::filter::filter_record_batch;
-use tributary_model::{Deletes, Error, Mode, Op, Presence, Result, TablePlan, TruncateKind};
+use tributary_model::{
+    Deletes, Error, Mode, Op, Presence, Result, TableName, TablePlan, TruncateKind,
+};
 use tributary_sql::{
-    DELETED, FIRST, LIVE, Merge, STAGED_DELETE, STAGED_SEQ, SYNCED_AT, Staged, Staging, restage,
+    DELETED, Dialect, FIRST, IS_CURRENT, LIVE, Merge, STAGED_DELETE, STAGED_SEQ, SYNCED_AT, Staged,
+    Staging, VALID_FROM, VALID_TO, restage,
 };
 
 use crate::append::{Place, append, batch_of};
 use crate::describe::Inventory;
 use crate::dialect::DuckDialect;
+use crate::error::Explain;
 use crate::layout::{Layout, Rows, Site, bring};
 use crate::screen::Screened;
 use crate::window::{Folded, Survivors, Window};
@@ -74,9 +82,10 @@ impl Target {
         plan: Arc<TablePlan>,
         inventory: &mut Inventory,
         number: usize,
+        rows: Rows,
     ) -> Result<Self> {
         Ok(Self {
-            layout: bring(site, &plan, inventory, Rows::Untouched)?,
+            layout: bring(site, &plan, inventory, rows)?,
             plan,
             staging: Staging {
                 rows: format!("_tributary_staged_{number}"),
@@ -147,7 +156,12 @@ impl Target {
         match route {
             Route::Direct => {
                 let deleted = are_deletes(&rows.ops);
-                self.collect(site, rows.rows, self.system_columns(site, deleted))?;
+                let (own, more) = match self.plan.mode {
+                    Mode::History => versions(site, &self.plan, rows.rows)?,
+                    Mode::Merge | Mode::Append | Mode::Replace => (rows.rows, Vec::new()),
+                };
+                let system = self.system_columns(site, deleted);
+                self.collect(site, own, system.into_iter().chain(more).collect())?;
             }
             Route::Window => {
                 self.window
@@ -223,9 +237,13 @@ impl Target {
         };
         let statements = match held.plan.mode {
             Mode::Append => merge.append(),
-            Mode::Merge | Mode::Replace | Mode::History => {
+            Mode::Merge | Mode::Replace => {
                 self.layout.touch();
                 merge.fold(held.kind)
+            }
+            Mode::History => {
+                self.layout.touch();
+                merge.fold_history()
             }
         };
         site.run(&statements, &format!("merging into {}", self.plan.table))
@@ -331,6 +349,14 @@ impl Target {
             Place::Temporary(&self.staging.fold),
             &[of],
         )?;
+        if self.plan.mode == Mode::History {
+            let seq = self.next_seq(site)?;
+            let statements = self.merge(site, |merge| merge.clear_history(&names, seq));
+            return site.run(
+                &statements,
+                &format!("clearing rows of {}", self.plan.table),
+            );
+        }
         let statements = self.merge(site, |merge| merge.clear(&names));
         site.run(
             &statements,
@@ -338,27 +364,113 @@ impl Target {
         )
     }
 
+    /// How many rows have each of these hashes, those taken so far included and those marked as
+    /// deleted left out.
+    pub(crate) fn copies(&mut self, site: &Site, hashes: &[String]) -> Result<Vec<u64>> {
+        let doing = "counting equal rows";
+        self.settle(site)?;
+        let asked: ArrayRef = Arc::new(hashes.iter().map(Some).collect::<StringArray>());
+        let places: ArrayRef = Arc::new(Int64Array::from_iter_values(0..hashes.len() as i64));
+        let asked = batch_of([("hash", asked), ("place", places)])?;
+        let connection = &site.connection;
+        let fold = site.dialect.quote(&self.staging.fold);
+        let create = site.dialect.create_temporary(&self.staging.fold);
+        site.run(&[format!("{create} (hash TEXT, place BIGINT)")], doing)?;
+        append(connection, Place::Temporary(&self.staging.fold), &[asked])?;
+        let count = format!(
+            "SELECT f.place, count(*) FROM {} AS t JOIN {fold} AS f \
+             ON t._tributary_id[1:32] = f.hash{} GROUP BY f.place",
+            site.dialect.table(&self.plan.table),
+            match has_marks(site, &self.plan)? {
+                true => " AND t._tributary_deleted IS DISTINCT FROM TRUE",
+                false => "",
+            },
+        );
+        let mut counts = vec![0; hashes.len()];
+        {
+            let mut statement = connection.prepare(&count).explain(doing)?;
+            let mut rows = statement.query([]).explain(doing)?;
+            while let Some(row) = rows.next().explain(doing)? {
+                let (place, count): (i64, i64) =
+                    (row.get(0).explain(doing)?, row.get(1).explain(doing)?);
+                if let Some(own) = counts.get_mut(usize::try_from(place).unwrap_or(usize::MAX)) {
+                    *own = count.unsigned_abs();
+                }
+            }
+        }
+        site.run(&[format!("DROP TABLE {fold}")], doing)?;
+        Ok(counts)
+    }
+
     /// Empties the table at this point of the order.
     pub(crate) fn truncate(&mut self, site: &Site, kind: TruncateKind) -> Result<()> {
         match (kind, self.plan.mode, self.plan.deletes) {
             // A history of changes keeps what was there; the change itself came as a row.
-            (TruncateKind::Change, Mode::Append, _)
-            | (TruncateKind::Change, _, Deletes::Ignore) => {
+            (TruncateKind::Change | TruncateKind::Anew, Mode::Append, _)
+            | (TruncateKind::Change | TruncateKind::Anew, _, Deletes::Ignore) => {
                 return Ok(());
             }
-            (TruncateKind::Change, _, Deletes::Soft) => self.settle(site)?,
-            (TruncateKind::Restart, ..) | (TruncateKind::Change, _, Deletes::Hard) => {
-                self.forget_pending();
-                self.window = Window::default();
-                if self.staged.take().is_some() {
-                    let drop_staging = self.merge(site, |merge| merge.drop_staging());
-                    site.run(&[drop_staging], "dropping staged rows")?;
-                }
+            (TruncateKind::Change | TruncateKind::Anew, Mode::History, _) => {
+                return self.close(site, None);
+            }
+            (TruncateKind::Change | TruncateKind::Anew, _, Deletes::Soft) => self.settle(site)?,
+            (TruncateKind::Restart, ..)
+            | (TruncateKind::Change | TruncateKind::Anew, _, Deletes::Hard) => {
+                self.abandon(site)?;
             }
         }
         self.layout.touch();
         let statements = self.merge(site, |merge| merge.truncate(kind));
         site.run(&statements, &format!("emptying {}", self.plan.table))
+    }
+
+    /// Ends every current version of a history at this point of the order.
+    pub(crate) fn close(&mut self, site: &Site, at: Option<i64>) -> Result<()> {
+        self.settle(site)?;
+        self.layout.touch();
+        let statements = self.merge(site, |merge| merge.close(at));
+        site.run(
+            &statements,
+            &format!("ending versions in {}", self.plan.table),
+        )
+    }
+
+    /// Goes on with what was built beside, another history, so that it can be dropped.
+    pub(crate) fn continue_with(&mut self, site: &Site, beside: &TableName) -> Result<()> {
+        self.settle(site)?;
+        self.route = Route::Staged;
+        self.next_seq(site)?;
+        let stage = self.merge(site, |merge| merge.stage_continuation(beside))?;
+        site.run(
+            &[stage],
+            &format!("comparing {} with {beside}", self.plan.table),
+        )?;
+        self.settle(site)
+    }
+
+    /// Forgets what is on its way into the table.
+    pub(crate) fn abandon(&mut self, site: &Site) -> Result<()> {
+        self.forget_pending();
+        self.window = Window::default();
+        if self.staged.take().is_some() {
+            let drop_staging = self.merge(site, |merge| merge.drop_staging());
+            site.run(&[drop_staging], "dropping staged rows")?;
+        }
+        Ok(())
+    }
+
+    /// What the load has done to the table's rows.
+    pub(crate) fn rows(&self) -> Rows {
+        self.layout.rows
+    }
+
+    /// The number of the next staged row; makes the staging table where there is none.
+    fn next_seq(&mut self, site: &Site) -> Result<i64> {
+        let held = self.hold(site)?;
+        let seq = held.rows;
+        held.rows += 1;
+        held.kind = Staged::Deletes;
+        Ok(seq)
     }
 
     fn route_of(&self, ops: &[Op], presence: Presence) -> Route {
@@ -369,7 +481,7 @@ impl Target {
             Mode::Merge | Mode::Replace | Mode::History => {
                 if self.window.is_empty() && alone {
                     Route::Direct
-                } else if Window::suits(&self.plan) {
+                } else if self.plan.mode != Mode::History && Window::suits(&self.plan) {
                     Route::Window
                 } else {
                     Route::Staged
@@ -396,19 +508,7 @@ impl Target {
         rows: &RecordBatch,
         deletes: BooleanArray,
     ) -> Result<[(&'static str, ArrayRef); 2]> {
-        let mut held = match self.staged.take() {
-            Some(held) => held,
-            None => {
-                let create = self.merge(site, |merge| merge.create_staging())?;
-                site.run(&[create], "making room for staged rows")?;
-                Holding {
-                    plan: self.plan.clone(),
-                    rows: 0,
-                    bytes: 0,
-                    kind: Staged::Upserts,
-                }
-            }
-        };
+        let held = self.hold(site)?;
         let count = i64::try_from(deletes.len()).unwrap_or(i64::MAX);
         let seq = Int64Array::from_iter_values(held.rows..held.rows + count);
         held.rows += count;
@@ -416,11 +516,24 @@ impl Target {
         if deletes.true_count() > 0 {
             held.kind = Staged::Deletes;
         }
-        self.staged = Some(held);
         Ok([
             (STAGED_SEQ, Arc::new(seq)),
             (STAGED_DELETE, Arc::new(deletes)),
         ])
+    }
+
+    /// What is staged; makes the staging table where there is none.
+    fn hold(&mut self, site: &Site) -> Result<&mut Holding> {
+        if self.staged.is_none() {
+            let create = self.merge(site, |merge| merge.create_staging())?;
+            site.run(&[create], "making room for staged rows")?;
+        }
+        Ok(self.staged.get_or_insert_with(|| Holding {
+            plan: self.plan.clone(),
+            rows: 0,
+            bytes: 0,
+            kind: Staged::Upserts,
+        }))
     }
 
     fn merge<T>(&self, site: &Site, ask: impl FnOnce(Merge<'_, DuckDialect>) -> T) -> T {
@@ -437,6 +550,39 @@ impl Target {
         self.pending_rows = 0;
         self.pending_bytes = 0;
     }
+}
+
+/// Rows that begin the history of their keys, and the columns that a version has besides.
+fn versions(
+    site: &Site,
+    plan: &TablePlan,
+    rows: RecordBatch,
+) -> Result<(RecordBatch, Vec<(&'static str, ArrayRef)>)> {
+    let bug = |cause| Error::bug("versions could not be made").because(cause);
+    let count = rows.num_rows();
+    let mut columns = rows.columns().to_vec();
+    let from = plan.columns.iter().position(|c| c.name == VALID_FROM);
+    if let Some(place) = from {
+        let told = columns[place].as_primitive::<TimestampMicrosecondType>();
+        let begun = site.load.started_at.timestamp_micros();
+        let from: TimestampMicrosecondArray =
+            told.iter().map(|at| Some(at.unwrap_or(begun))).collect();
+        columns[place] = Arc::new(from.with_timezone("UTC"));
+    }
+    let rows = RecordBatch::try_new(rows.schema(), columns).map_err(bug)?;
+    let open = TimestampMicrosecondArray::new_null(count).with_timezone("UTC");
+    let current = BooleanArray::from(vec![true; count]);
+    Ok((
+        rows,
+        vec![(VALID_TO, Arc::new(open)), (IS_CURRENT, Arc::new(current))],
+    ))
+}
+
+/// Whether the table says of rows that they are deleted; also one that is not kept so any more.
+fn has_marks(site: &Site, plan: &TablePlan) -> Result<bool> {
+    let found = Inventory::of(&site.connection, &[&plan.table])?.found(&plan.table)?;
+    let mut columns = found.columns.into_iter().flatten();
+    Ok(columns.any(|column| column.name == DELETED))
 }
 
 fn are_deletes(ops: &[Op]) -> BooleanArray {

@@ -4,21 +4,24 @@
 //! same transaction, so rows and state become true together or not at all. // G1 G2
 //! Dropping a transaction rolls it back, and then gives up its turn.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use arrow_schema::DataType;
 use tokio::sync::OwnedMutexGuard;
 use tributary_model::failpoint::reach;
 use tributary_model::{
-    Batch, Change, Commit, Deletes, Error, Fence, LoadPlan, Op, Receipt, Rejection, Result,
-    StreamName, TableName, TablePlan,
+    Batch, Change, Commit, Deletes, Error, Fence, LoadPlan, Mode, Old, Op, Receipt, Rejection,
+    Result, StreamName, TableName, TablePlan, TruncateKind,
 };
 
+use crate::beside::{drop_table, make_beside, swap_in};
 use crate::describe::{Inventory, dialect};
 use crate::error::Explain;
 use crate::file::Database;
-use crate::layout::Site;
+use crate::layout::{Rows, Site};
+use crate::ledger::note_swap;
+use crate::rejected::Waiting;
 use crate::screen::{retain, screen};
 use crate::target::Target;
 use crate::{ledger, rejected, system};
@@ -38,6 +41,7 @@ pub(crate) struct Transaction {
     targets: BTreeMap<TableName, Target>,
     prepared: usize,
     rejected: BTreeMap<StreamName, u64>,
+    waiting: Waiting,
     database: Arc<Database>,
     _turn: OwnedMutexGuard<()>,
 }
@@ -56,12 +60,14 @@ impl Transaction {
             .explain("beginning a load")?;
         system::claim(&connection, &fence, &plan.load_id)?;
         let dialect = dialect(&connection)?;
+        let site = Site {
+            connection,
+            dialect,
+            load: plan,
+        };
         let mut transaction = Self {
-            site: Site {
-                connection,
-                dialect,
-                load: plan,
-            },
+            waiting: Waiting::read(&site)?,
+            site,
             fence,
             targets: BTreeMap::new(),
             prepared: 0,
@@ -69,7 +75,7 @@ impl Transaction {
             database,
             _turn: turn,
         };
-        transaction.prepare(transaction.site.load.tables.clone())?;
+        transaction.prepare(transaction.site.load.tables.clone(), Rows::Untouched)?;
         reach("load.after_begin")?;
         Ok(transaction)
     }
@@ -86,14 +92,49 @@ impl Transaction {
             Change::Truncate { plan, kind } => {
                 let (target, site) = self.target(&plan)?;
                 target.truncate(site, kind)?;
+                // What is kept whatever happens keeps what is missing of it.
+                let keeps = plan.mode == Mode::Append || plan.deletes == Deletes::Ignore;
+                if kind == TruncateKind::Restart || !keeps {
+                    self.waiting.void(&self.site, &plan.stream, &plan.table)?;
+                }
             }
             Change::Clear { plan, of } => {
+                self.waiting.cleared(&self.site, &plan, &of)?;
                 let (target, site) = self.target(&plan)?;
                 target.clear(site, of)?;
             }
-            Change::Rejected(rejections) => self.write_rejected(&rejections)?,
+            Change::Close { plan, at } => {
+                let (target, site) = self.target(&plan)?;
+                target.close(site, at)?;
+                self.waiting.void(&self.site, &plan.stream, &plan.table)?;
+            }
+            Change::Renew { plan, like } => self.renew(&plan, like.as_ref())?,
+            Change::Swap { plan, beside, old } => self.swap(&plan, &beside, &old)?,
+            Change::Rejected(rejections) => self.write_rejected(rejections)?,
         }
         reach("load.after_stage")
+    }
+
+    /// Takes rejected rows of a stream out of where they wait.
+    pub(crate) fn take_rejected(&mut self, of: &StreamName, most: usize) -> Result<Vec<Rejection>> {
+        let plan = self.plan_of(of).ok_or_else(|| {
+            Error::bug(format!(
+                "rejected rows of {of} were to be taken into no table"
+            ))
+        })?;
+        rejected::take(&self.site, &plan, most)
+    }
+
+    /// The plan of a stream's table.
+    fn plan_of(&self, stream: &StreamName) -> Option<Arc<TablePlan>> {
+        let mut plans = self.targets.values().map(Target::plan);
+        plans.find(|plan| plan.stream == *stream).cloned()
+    }
+
+    /// How many rows of a table without a key have each of these hashes.
+    pub(crate) fn copies(&mut self, plan: &Arc<TablePlan>, hashes: &[String]) -> Result<Vec<u64>> {
+        let (target, site) = self.target(plan)?;
+        target.copies(site, hashes)
     }
 
     /// Makes rows and state true.
@@ -128,10 +169,15 @@ impl Transaction {
         let presence = batch.presence;
         check_shape(&plan, &batch)?;
         self.target(&plan)?;
+        let all = batch.rows.clone();
         let mut rows = screen(&plan, batch)?;
+        self.waiting.loaded(&self.site, &plan, &rows.rows)?;
         if !rows.rejected.is_empty() {
             *self.rejected.entry(plan.stream.clone()).or_default() += rows.rejected.len() as u64;
-            self.write_rejected(&rows.rejected)?;
+            let overtaken = rejected::overtaken(&plan, &all, &rows.rejected);
+            let (site, plan) = (&self.site, Some(plan.as_ref()));
+            self.waiting
+                .reject(site, plan, &rows.rejected, &overtaken)?;
         }
         if plan.deletes == Deletes::Ignore {
             retain(&mut rows, |op| !matches!(op, Op::Delete | Op::Truncate))?;
@@ -141,18 +187,20 @@ impl Transaction {
         self.bound_pending()
     }
 
-    fn write_rejected(&self, rejections: &[Rejection]) -> Result<()> {
-        let Site {
-            connection,
-            dialect,
-            load,
-        } = &self.site;
-        let table = |rejection: &Rejection| {
-            let mut plans = self.targets.values().map(Target::plan);
-            let plan = plans.find(|plan| plan.stream == rejection.stream)?;
-            Some(plan.table.to_string())
-        };
-        rejected::write(connection, &dialect.catalog, load, rejections, table)
+    /// Rows that others have rejected, stream by stream.
+    fn write_rejected(&mut self, rejections: Vec<Rejection>) -> Result<()> {
+        let mut streams: BTreeMap<StreamName, Vec<Rejection>> = BTreeMap::new();
+        for rejection in rejections {
+            let of = streams.entry(rejection.stream.clone()).or_default();
+            of.push(rejection);
+        }
+        for (stream, rejections) in streams {
+            let plan = self.plan_of(&stream);
+            let none = HashSet::new();
+            self.waiting
+                .reject(&self.site, plan.as_deref(), &rejections, &none)?;
+        }
+        Ok(())
     }
 
     /// The table of `plan`, brought to that plan.
@@ -161,14 +209,50 @@ impl Transaction {
             Arc::ptr_eq(target.plan(), plan) || target.plan().as_ref() == plan.as_ref()
         };
         if !self.targets.get(&plan.table).is_some_and(follows) {
-            self.prepare(vec![plan.clone()])?;
+            self.prepare(vec![plan.clone()], Rows::Untouched)?;
         }
         let target = self.targets.get_mut(&plan.table);
         let target = target.ok_or_else(|| Error::bug("a table was not prepared"))?;
         Ok((target, &self.site))
     }
 
-    fn prepare(&mut self, plans: Vec<Arc<TablePlan>>) -> Result<()> {
+    /// Makes a table anew that is built beside another.
+    fn renew(&mut self, plan: &Arc<TablePlan>, like: Option<&TableName>) -> Result<()> {
+        if let Some(mut target) = self.targets.remove(&plan.table) {
+            target.abandon(&self.site)?;
+        }
+        self.waiting.void(&self.site, &plan.stream, &plan.table)?;
+        make_beside(&self.site, plan, like)?;
+        self.prepare(vec![plan.clone()], Rows::New)
+    }
+
+    /// Puts a table that was built beside in its place.
+    fn swap(&mut self, plan: &Arc<TablePlan>, beside: &TableName, old: &Old) -> Result<()> {
+        let mut new = match self.targets.remove(beside) {
+            Some(target) => target,
+            None => return Err(Error::bug(format!("{beside} is not being built"))),
+        };
+        new.settle(&self.site)?;
+        match old {
+            Old::Continued => {
+                let (target, site) = self.target(plan)?;
+                target.continue_with(site, beside)?;
+                drop_table(site, beside)?;
+            }
+            Old::Gone | Old::Kept(_) => {
+                let mut live = Rows::Untouched;
+                if let Some(mut target) = self.targets.remove(&plan.table) {
+                    target.settle(&self.site)?;
+                    live = target.rows();
+                }
+                swap_in(&self.site, plan, (beside, new.rows()), (old, live))?;
+            }
+        }
+        self.waiting.moved(&self.site, plan, beside)?;
+        note_swap(&self.site, plan, beside, old)
+    }
+
+    fn prepare(&mut self, plans: Vec<Arc<TablePlan>>, rows: Rows) -> Result<()> {
         let names: Vec<&TableName> = plans.iter().map(|plan| &plan.table).collect();
         let mut inventory = Inventory::of(&self.site.connection, &names)?;
         for plan in plans {
@@ -180,7 +264,7 @@ impl Transaction {
             }
             self.prepared += 1;
             let name = plan.table.clone();
-            let target = Target::prepare(&self.site, plan, &mut inventory, self.prepared)?;
+            let target = Target::prepare(&self.site, plan, &mut inventory, self.prepared, rows)?;
             self.targets.insert(name, target);
         }
         Ok(())

@@ -9,7 +9,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tributary_model::{
     Answer, AnyDestination, AnyLoad, Capabilities, Change, Commit, ConnectionName, Error,
-    ErrorKind, Existing, Fence, LoadPlan, LoadRecord, Receipt, Report, Result, State, TableName,
+    ErrorKind, Existing, Fence, LoadPlan, LoadRecord, Receipt, Rejection, Report, Result, State,
+    StreamName, TableName, TablePlan,
 };
 
 /// What goes wrong next.
@@ -98,6 +99,18 @@ impl AnyLoad for FaultyLoad {
             _ => {}
         }
         self.inner.write(change).await
+    }
+
+    async fn take_rejected(&mut self, stream: &StreamName, most: usize) -> Result<Vec<Rejection>> {
+        self.inner.take_rejected(stream, most).await
+    }
+
+    async fn copies(
+        &mut self,
+        plan: &Arc<TablePlan>,
+        hashes: &[String],
+    ) -> Result<Option<Vec<u64>>> {
+        self.inner.copies(plan, hashes).await
     }
 
     async fn commit(self: Box<Self>, commit: &Commit) -> Result<Receipt> {

@@ -9,8 +9,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use tracing::Instrument;
-use tributary_model::{Commit, Error, Fence, LoadPlan, Result, failpoint, now};
+use tributary_model::{
+    Commit, Error, ErrorKind, Fence, LoadPlan, RejectLimit, Result, StreamCount, StreamName, Until,
+    failpoint, now,
+};
 
+use super::copies::Copies;
 use super::{Loading, Open};
 use crate::attempt::{Progress, tell_layout};
 use crate::changes;
@@ -29,9 +33,11 @@ impl Loading<'_> {
                 started_at: now(),
                 tables: self
                     .tables
-                    .values()
-                    .filter(|table| !table.is_provisional())
-                    .map(|table| Arc::clone(table.plan()))
+                    .iter()
+                    .filter(|(_, table)| !table.is_provisional())
+                    // What is made anew beside another table comes as a change.
+                    .filter(|(stream, _)| self.beside.get(stream).is_none_or(|b| b.is_made))
+                    .map(|(_, table)| Arc::clone(table.plan()))
                     .collect(),
             };
             failpoint::reach("engine.before_begin")?;
@@ -48,6 +54,7 @@ impl Loading<'_> {
                 load,
                 plan,
                 counts: BTreeMap::new(),
+                copies: Copies::default(),
                 fill,
                 span,
             });
@@ -63,7 +70,10 @@ impl Loading<'_> {
         ledger: &mut Ledger,
         progress: &mut Progress,
     ) -> Result<()> {
-        if self.load.is_none() && !self.has_work && self.state == self.stored {
+        self.all_of_all_sent();
+        self.remember();
+        let has_work = self.has_work || self.has_complete();
+        if self.load.is_none() && !has_work && self.state == self.stored {
             return Ok(());
         }
         let open = self.open().await?;
@@ -81,6 +91,11 @@ impl Loading<'_> {
         ledger: &mut Ledger,
         progress: &mut Progress,
     ) -> Result<()> {
+        if self.load.is_none() {
+            return Ok(());
+        }
+        let told = self.swap_complete().await?;
+        self.remember();
         let Some(Open {
             load,
             plan,
@@ -116,12 +131,14 @@ impl Loading<'_> {
         self.has_work = false;
         self.moved = None;
         progress.refresh = false;
+        progress.has_committed = true;
         for (stream, rows) in receipt.rejected {
             let count = counts.entry(stream).or_default();
             count.rows_rejected += rows;
             count.rows_written = count.rows_written.saturating_sub(rows);
         }
         ledger.book(&counts); // 3. the counters
+        self.stop_what_rejects(&counts, ledger);
         let rows: u64 = counts.values().map(|count| count.rows_read).sum();
         let took = begun.elapsed();
         span.record("rows", rows);
@@ -135,8 +152,53 @@ impl Loading<'_> {
             state: &self.stored,
         });
         self.tell_layouts();
+        for (stream, what) in &told {
+            let (stream, what) = (stream, what.as_str());
+            self.observer.notice(&Event::SchemaChanged { stream, what });
+        }
         self.tell_complete();
         Ok(())
+    }
+
+    /// Takes what the next run is to know of the tables into the state. Of one that is being built
+    /// beside, the one that readers see still counts.
+    fn remember(&mut self) {
+        let seen = self.tables.iter().filter(|(stream, table)| {
+            !table.is_provisional() && !self.beside.contains_key(*stream)
+        });
+        for (stream, table) in seen {
+            self.state.tables.insert(stream.clone(), table.remember());
+        }
+    }
+
+    /// Gives up streams that reject more than they may. What was rejected is there to be looked at.
+    fn stop_what_rejects(
+        &mut self,
+        counts: &BTreeMap<StreamName, StreamCount>,
+        ledger: &mut Ledger,
+    ) {
+        for (stream, load) in counts.iter().filter(|(_, count)| count.rows_rejected > 0) {
+            let count = match self.until {
+                Until::Now => ledger.count(stream),
+                Until::Stopped => load.clone(),
+            };
+            let limit = self.connection.options.of(stream).max_rejected;
+            let too_many = limit.is_passed(count.rows_read, count.rows_rejected);
+            if too_many && !self.dropped.contains(stream) {
+                let error = rejects_too_much(stream, &count, limit);
+                self.drop_stream(stream, &error, ledger);
+            }
+        }
+    }
+
+    /// Whether a stream has rejected too much already, so that the load should end soon.
+    pub(super) fn has_too_many(&self) -> bool {
+        let is_over = |(stream, count): (&StreamName, &StreamCount)| {
+            let limit = self.connection.options.of(stream).max_rejected;
+            limit.is_passed(count.rows_read, count.rows_rejected)
+        };
+        let open = self.load.as_ref();
+        open.is_some_and(|open| open.counts.iter().any(is_over))
     }
 
     /// Says up to when the destination is complete, where the source has said so.
@@ -150,6 +212,9 @@ impl Loading<'_> {
     pub(super) fn tell_layouts(&mut self) {
         for (stream, table) in &self.tables {
             let plan = table.plan();
+            if self.beside.contains_key(stream) {
+                continue; // nobody looks at it yet
+            }
             let before = self.layouts.get(&plan.table);
             if before.is_some_and(|columns| *columns == plan.columns) {
                 continue;
@@ -170,8 +235,23 @@ impl Loading<'_> {
     }
 }
 
+fn rejects_too_much(stream: &StreamName, count: &StreamCount, limit: RejectLimit) -> Error {
+    Error::new(
+        ErrorKind::Rejected,
+        format!(
+            "{} of {} rows of {stream} were rejected, which is more than `max_rejected: {limit}` \
+             allows",
+            count.rows_rejected, count.rows_read
+        ),
+    )
+    .fix(format!(
+        "`SELECT * FROM _tributary.rejected WHERE stream = '{stream}'` says why. Correct the values \
+         in the source, give the columns another `type`, or raise `max_rejected` of the stream."
+    ))
+}
+
 /// A name for a load that no other load has: time, epoch, and a counter of this process.
-fn new_load_id(fence: &Fence) -> String {
+pub(crate) fn new_load_id(fence: &Fence) -> String {
     static COUNTER: AtomicU64 = AtomicU64::new(0);
     let count = COUNTER.fetch_add(1, Ordering::Relaxed);
     format!(

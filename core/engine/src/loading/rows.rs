@@ -9,7 +9,7 @@ use tributary_model::{
 
 use super::Loading;
 use crate::ledger::{Ledger, add};
-use crate::normalize::json_columns;
+use crate::normalize::{Shaped, json_columns};
 use crate::observer::Event;
 
 impl Loading<'_> {
@@ -33,19 +33,45 @@ impl Loading<'_> {
             }
             Err(error) => return Err(error),
         };
-        let count = shaped.rows.num_rows() as u64;
+        let misfits = shaped.misfits();
+        let count = shaped.batch.rows.num_rows() as u64 + misfits;
         self.observer.notice(&Event::Read {
             stream,
             rows: count,
             bytes,
         });
+        let counts = self.connection.source.counts();
+        self.make_beside(stream).await?;
         let open = self.open().await?;
-        open.load.write(Change::Rows(shaped)).await?;
+        let Shaped {
+            batch,
+            rejected,
+            overtaken,
+        } = shaped;
+        let batch = match counts {
+            true => open.copies.number(batch, open.load.as_mut()).await?,
+            false => batch,
+        };
+        // In source order for each key. // G4
+        for change in [
+            Change::Rejected(overtaken),
+            Change::Rows(batch),
+            Change::Rejected(rejected),
+        ] {
+            let is_empty = match &change {
+                Change::Rejected(rejections) => rejections.is_empty(),
+                Change::Rows(batch) => batch.ops.is_empty() && misfits > 0,
+                _ => false,
+            };
+            if !is_empty {
+                open.load.write(change).await?;
+            }
+        }
         open.fill.add(stream, count, bytes, Instant::now());
         let more = StreamCount {
             rows_read: count,
-            rows_written: count,
-            rows_rejected: 0,
+            rows_written: count - misfits,
+            rows_rejected: misfits,
             bytes_read: bytes,
         };
         add(open.counts.entry(stream.clone()).or_default(), &more);
@@ -71,21 +97,59 @@ impl Loading<'_> {
         if self.dropped.contains(stream) {
             return Ok(()); // its rows would not come after it
         }
+        if self.begin_again(stream, kind).await? {
+            if let (Some(open), Some(table)) = (&mut self.load, self.tables.get(stream)) {
+                open.copies.emptied(&table.plan().table);
+                open.fill.add(stream, 0, 0, Instant::now());
+            }
+            return Ok(());
+        }
+        self.empty(stream, kind, positions).await
+    }
+
+    /// Empties the table that the stream's rows go to.
+    pub(super) async fn empty(
+        &mut self,
+        stream: &StreamName,
+        kind: TruncateKind,
+        positions: Positions,
+    ) -> Result<()> {
+        self.make_beside(stream).await?;
+        let is_beside = self.beside.contains_key(stream);
         let table = self.tables.get(stream).ok_or_else(|| unknown(stream))?;
         if table.is_provisional() {
             return Ok(()); // there is no table that could be emptied
         }
         let plan = table.plan().clone();
-        let marker = match kind {
-            TruncateKind::Change => table.truncate_row(positions)?,
-            TruncateKind::Restart => None,
+        let (kind, at) = match kind {
+            // Nobody has seen what was built beside so far.
+            TruncateKind::Anew if is_beside => (TruncateKind::Restart, None),
+            TruncateKind::Change | TruncateKind::Anew => {
+                (TruncateKind::Change, positions.times(1).next().flatten())
+            }
+            TruncateKind::Restart => (TruncateKind::Restart, None),
+        };
+        if kind == TruncateKind::Restart
+            && !is_beside
+            && let Some(table) = self.tables.get_mut(stream)
+        {
+            table.emptied();
+        }
+        let table = self.tables.get(stream).ok_or_else(|| unknown(stream))?;
+        let table_name = plan.table.clone();
+        let change = match (kind, plan.mode, plan.deletes) {
+            (TruncateKind::Change, Mode::History, Deletes::Ignore) => return Ok(()),
+            (TruncateKind::Change, Mode::History, _) => Change::Close { plan, at },
+            (TruncateKind::Change, Mode::Append, _) => match table.truncate_row(positions)? {
+                Some(marker) => Change::Rows(marker),
+                None => return Ok(()),
+            },
+            _ => Change::Truncate { plan, kind },
         };
         let open = self.open().await?;
+        open.copies.emptied(&table_name);
         open.fill.add(stream, 0, 0, Instant::now());
-        match marker {
-            Some(marker) => open.load.write(Change::Rows(marker)).await,
-            None => open.load.write(Change::Truncate { plan, kind }).await,
-        }
+        open.load.write(change).await
     }
 
     pub(super) async fn clear(&mut self, stream: &StreamName, of: &ChangeBatch) -> Result<()> {
@@ -96,9 +160,26 @@ impl Loading<'_> {
         let Some(change) = table.clear(of)? else {
             return Ok(());
         };
+        let table = table.plan().table.clone();
+        self.make_beside(stream).await?;
         let open = self.open().await?;
+        open.copies.unsure(&table);
         open.fill.add(stream, 0, 0, Instant::now());
         open.load.write(change).await
+    }
+
+    /// What follows is the whole stream. It is in one load, so that nothing has to be built beside:
+    /// except for a history, which a row that comes again must not end.
+    pub(super) async fn generation(
+        &mut self,
+        stream: &StreamName,
+        positions: Positions,
+    ) -> Result<()> {
+        match self.kind_of_generation(stream)? {
+            TruncateKind::Anew => self.truncate(stream, TruncateKind::Anew, positions).await,
+            _ if self.dropped.contains(stream) => Ok(()),
+            kind => self.empty(stream, kind, positions).await,
+        }
     }
 
     /// What a new generation does to the rows of earlier ones.
@@ -109,24 +190,42 @@ impl Loading<'_> {
             .ok_or_else(|| unknown(stream))?
             .plan();
         Ok(match (plan.mode, plan.deletes) {
-            (Mode::Append | Mode::History, _) | (Mode::Merge, Deletes::Ignore) => {
-                TruncateKind::Change
-            }
+            (Mode::Append, _) | (Mode::Merge, Deletes::Ignore) => TruncateKind::Change,
+            (Mode::History, _) => TruncateKind::Anew,
             (Mode::Merge, Deletes::Soft | Deletes::Hard) | (Mode::Replace, _) => {
                 TruncateKind::Restart
             }
         })
     }
 
+    /// Rows that the source rejected, as they may be kept.
     pub(super) async fn rejected(&mut self, rejections: Vec<Rejection>) -> Result<()> {
+        let mut kept = Vec::with_capacity(rejections.len());
+        for rejection in rejections {
+            let stream = rejection.stream.clone();
+            if self.dropped.contains(&stream) {
+                continue; // as its rows
+            }
+            let table = self.tables.get(&stream).ok_or_else(|| unknown(&stream))?;
+            kept.push(table.conceal(rejection)?);
+            let (stream, rows, bytes) = (&stream, 1, 0);
+            self.observer.notice(&Event::Read {
+                stream,
+                rows,
+                bytes,
+            });
+        }
+        if kept.is_empty() {
+            return Ok(());
+        }
         let open = self.open().await?;
-        for rejection in &rejections {
+        for rejection in &kept {
             open.fill.add(&rejection.stream, 1, 0, Instant::now());
             let count = open.counts.entry(rejection.stream.clone()).or_default();
             count.rows_read += 1;
             count.rows_rejected += 1;
         }
-        open.load.write(Change::Rejected(rejections)).await
+        open.load.write(Change::Rejected(kept)).await
     }
 }
 

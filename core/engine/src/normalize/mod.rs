@@ -4,12 +4,20 @@
 //! it. A layout that differs widens the decision; it never narrows or renames.
 
 mod evolve;
+mod exact;
 mod identity;
 mod json;
 mod names;
+mod refuse;
+mod rejected;
+mod remember;
 mod rules;
 mod shape;
+pub(crate) mod system;
 mod table;
 
 pub(crate) use json::columns as json_columns;
-pub(crate) use table::{Table, TableSetup, table_name};
+pub(crate) use names::derived;
+pub(crate) use rejected::Shaped;
+pub(crate) use shape::value as cast_value;
+pub(crate) use table::{ID, Table, TableSetup, table_name};

@@ -1,8 +1,15 @@
 //! A load that is kept aside until it commits.
 
-use async_trait::async_trait;
-use tributary_model::{Change, Commit, Error, Fence, Load, LoadPlan, LoadRecord, Receipt, Result};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use async_trait::async_trait;
+use tributary_model::{
+    Change, Commit, Error, Fence, Load, LoadPlan, LoadRecord, Old, Receipt, Result, TableName,
+    TablePlan,
+};
+
+use super::table::Table;
 use super::{Memory, Store};
 
 /// One load of [`Memory`].
@@ -25,8 +32,25 @@ impl MemoryLoad {
     }
 
     fn apply(&self, store: &mut Store) -> Result<()> {
-        let mut tables = store.tables.clone();
-        let mut rejected = Vec::new();
+        let tables = self.tables(&store.tables)?;
+        // Nothing of it is seen if any of it fails.
+        store.tables = tables;
+        let rejected = self.changes.iter().filter_map(|change| match change {
+            Change::Rejected(rejections) => Some(rejections.clone()),
+            Change::Rows(_)
+            | Change::Truncate { .. }
+            | Change::Clear { .. }
+            | Change::Close { .. }
+            | Change::Renew { .. }
+            | Change::Swap { .. } => None,
+        });
+        store.rejected.extend(rejected.flatten());
+        Ok(())
+    }
+
+    /// The tables as they are with what this load has taken.
+    fn tables(&self, before: &BTreeMap<TableName, Table>) -> Result<BTreeMap<TableName, Table>> {
+        let mut tables = before.clone();
         for plan in &self.plan.tables {
             tables.entry(plan.table.clone()).or_default().follow(plan)?;
         }
@@ -46,13 +70,27 @@ impl MemoryLoad {
                     table.follow(plan)?;
                     table.clear(plan, of);
                 }
-                Change::Rejected(rejections) => rejected.extend_from_slice(rejections),
+                Change::Renew { plan, like } => {
+                    let like = like.as_ref().and_then(|name| tables.get(name));
+                    let table = Table::beside(plan, like)?;
+                    tables.insert(plan.table.clone(), table);
+                }
+                Change::Swap { plan, beside, old } => {
+                    let new = tables.remove(beside).ok_or_else(|| {
+                        Error::bug(format!("there is no {beside} to take the place"))
+                    })?;
+                    let before = tables.insert(plan.table.clone(), new);
+                    if let (Old::Kept(name), Some(before)) = (old, before) {
+                        tables.insert(name.clone(), before);
+                    }
+                }
+                Change::Close { plan, .. } => {
+                    return Err(Error::bug(format!("{} is no history", plan.table)));
+                }
+                Change::Rejected(_) => {}
             }
         }
-        // Nothing of the above is seen if any of it fails.
-        store.tables = tables;
-        store.rejected.extend(rejected);
-        Ok(())
+        Ok(tables)
     }
 
     fn record(&self, commit: &Commit) -> Result<LoadRecord> {
@@ -78,6 +116,17 @@ impl Load for MemoryLoad {
     async fn write(&mut self, change: Change) -> Result<()> {
         self.changes.push(change);
         Ok(())
+    }
+
+    async fn copies(
+        &mut self,
+        plan: &Arc<TablePlan>,
+        hashes: &[String],
+    ) -> Result<Option<Vec<u64>>> {
+        let tables = self.tables(&self.memory.store().tables)?;
+        let table = tables.get(&plan.table);
+        let count = |hash: &String| table.map_or(0, |table| table.copies(hash));
+        Ok(Some(hashes.iter().map(count).collect()))
     }
 
     async fn commit(self, commit: &Commit) -> Result<Receipt> {

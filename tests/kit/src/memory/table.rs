@@ -40,6 +40,35 @@ impl Table {
         self.rows().map(|row| names().zip(row).collect()).collect()
     }
 
+    /// How many rows there are of this hash that are not marked as deleted.
+    pub(super) fn copies(&self, hash: &str) -> u64 {
+        let (id, deleted) = (self.place("_tributary_id"), self.place(DELETED));
+        let is_one = |row: &&Vec<Cell>| {
+            let cell = |place: Option<usize>| row.get(place?)?.as_deref();
+            let of_hash = |id: &str| {
+                id == hash
+                    || id
+                        .strip_prefix(hash)
+                        .is_some_and(|rest| rest.starts_with('-'))
+            };
+            cell(id).is_some_and(of_hash) && cell(deleted) != Some("true")
+        };
+        self.rows.values().filter(is_one).count() as u64
+    }
+
+    /// An empty table for a plan, with the columns of another one before its own.
+    pub(super) fn beside(plan: &TablePlan, like: Option<&Self>) -> Result<Self> {
+        let mut table = Self::default();
+        let is_wanted = |column: &&TableColumn| {
+            !column.name.starts_with("_tributary_")
+                || plan.columns.iter().any(|wanted| wanted.name == column.name)
+        };
+        let columns = like.iter().flat_map(|like| &like.columns);
+        table.columns.extend(columns.filter(is_wanted).cloned());
+        table.follow(plan)?;
+        Ok(table)
+    }
+
     /// Adds and widens columns until the table holds what the plan brings.
     pub(super) fn follow(&mut self, plan: &TablePlan) -> Result<()> {
         for column in &plan.columns {
@@ -121,12 +150,10 @@ impl Table {
                 Mode::Append => {
                     self.push(row);
                 }
-                Mode::Merge => self.merge(&batch.plan, batch.presence, &key, *op, row)?,
-                mode @ (Mode::Replace | Mode::History) => {
-                    return Err(Error::bug(format!(
-                        "memory does not keep tables as {mode:?}"
-                    )));
+                Mode::Merge | Mode::Replace => {
+                    self.merge(&batch.plan, batch.presence, &key, *op, row)?;
                 }
+                Mode::History => return Err(Error::bug("memory keeps no history")),
             }
         }
         Ok(())
@@ -259,7 +286,7 @@ impl Table {
                 .collect();
             match (gone.contains(&of_row), plan.mode, plan.deletes, deleted) {
                 (true, Mode::Merge, Deletes::Soft, Some(at)) => row[at] = Some("true".to_owned()),
-                (true, Mode::Merge, Deletes::Hard, _) => numbers.push(*number),
+                (true, Mode::Merge | Mode::Replace, Deletes::Hard, _) => numbers.push(*number),
                 _ => {}
             }
         }
@@ -270,11 +297,11 @@ impl Table {
     /// Empties the table as the plan and the kind say.
     pub(super) fn truncate(&mut self, plan: &TablePlan, kind: TruncateKind) {
         match (kind, plan.mode, plan.deletes) {
-            (TruncateKind::Restart, ..) | (TruncateKind::Change, Mode::Merge, Deletes::Hard) => {
+            (TruncateKind::Restart, ..) | (_, Mode::Merge | Mode::Replace, Deletes::Hard) => {
                 self.rows.clear();
                 self.by_key.clear();
             }
-            (TruncateKind::Change, Mode::Merge, Deletes::Soft) => {
+            (_, Mode::Merge, Deletes::Soft) => {
                 if let Some(at) = self.place(DELETED) {
                     for row in self.rows.values_mut() {
                         row[at] = Some("true".to_owned());
@@ -282,7 +309,7 @@ impl Table {
                 }
             }
             // What was appended is history; the engine appends the truncate as a row of its own.
-            (TruncateKind::Change, ..) => {}
+            (TruncateKind::Change | TruncateKind::Anew, ..) => {}
         }
     }
 }
