@@ -16,6 +16,7 @@ use crate::suggest;
 use crate::table::{self, RESERVED};
 use crate::validate::Verdict;
 
+mod modes;
 mod streams;
 
 /// Settings that fit their schema and are still refused by their kind; bad names.
@@ -143,8 +144,15 @@ pub(crate) fn connections(value: &Value, kinds: &Kinds, filled: &Filled) -> Vec<
         }
         issues.extend(patterns(connection, &path));
         issues.extend(streams::check(connection, &path));
-        if let Some(kind) = source_of(connection, value, kinds).filter(|kind| !kind.filters) {
-            issues.extend(streams::unfiltered(connection, &path, kind.name));
+        match kind_of(connection, value, ("source", "sources"), kinds) {
+            Some(kind) if kind.filters => {
+                issues.extend(streams::filters(connection, &path, kind.filter_fault));
+            }
+            Some(kind) => issues.extend(streams::unfiltered(connection, &path, kind.name)),
+            None => {}
+        }
+        if let Some(kind) = kind_of(connection, value, ("destination", "destinations"), kinds) {
+            issues.extend(modes::check(connection, &path, kind));
         }
         issues.extend(shared_tables(name, connection, &path, &mut tables));
     }
@@ -152,14 +160,19 @@ pub(crate) fn connections(value: &Value, kinds: &Kinds, filled: &Filled) -> Vec<
     issues
 }
 
-/// The kind of a connection's source, where that is known.
-fn source_of<'k>(
+/// The kind of a connection's end, where that is known.
+fn kind_of<'k>(
     connection: &Map<String, Value>,
     value: &Value,
+    (end, ends): (&str, &str),
     kinds: &'k Kinds,
 ) -> Option<&'k KindSpec> {
-    let source = section(value, "sources")?.get(connection.get("source")?.as_str()?)?;
-    find(&kinds.sources, source.get("type")?)
+    let found = section(value, ends)?.get(connection.get(end)?.as_str()?)?;
+    let known = match end {
+        "source" => &kinds.sources,
+        _ => &kinds.destinations,
+    };
+    find(known, found.get("type")?)
 }
 
 /// A reference to something that isn't there.

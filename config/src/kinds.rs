@@ -4,7 +4,7 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use tributary_model::{Destination, Error, Fault, Place, Severity, Source};
+use tributary_model::{Destination, Error, Fault, Mode, Place, Severity, Source};
 
 /// One `type:`.
 pub struct KindSpec {
@@ -14,6 +14,10 @@ pub struct KindSpec {
     pub schema: Schema,
     /// Whether `where` of a stream means anything to it.
     pub(crate) filters: bool,
+    /// What is wrong with a `where`.
+    pub(crate) filter_fault: fn(&str) -> Option<Error>,
+    /// The modes that a destination keeps tables in.
+    pub(crate) modes: &'static [Mode],
     accept: Accept,
     place: Locate,
 }
@@ -40,7 +44,10 @@ impl KindSpec {
     pub fn source<S: Source>() -> Self {
         let kind = Self::of(S::KIND, S::faults);
         match S::FILTERS {
-            true => kind.filtering(),
+            true => Self {
+                filter_fault: S::filter_fault,
+                ..kind.filtering()
+            },
             false => kind,
         }
     }
@@ -49,6 +56,7 @@ impl KindSpec {
     #[must_use]
     pub fn destination<D: Destination>() -> Self {
         Self::of(D::KIND, D::faults)
+            .keeping(D::MODES)
             .kept(|settings| D::place(&serde_json::from_value(settings.clone()).ok()?))
     }
 
@@ -64,6 +72,8 @@ impl KindSpec {
             name,
             schema: settings.into_generator().into_root_schema_for::<C>(),
             filters: false,
+            filter_fault: |_| None,
+            modes: &[Mode::Merge, Mode::Append, Mode::Replace, Mode::History],
             accept: Box::new(move |settings| accept(settings, faults)),
             place: |_| None,
         }
@@ -90,6 +100,12 @@ impl KindSpec {
             filters: true,
             ..self
         }
+    }
+
+    /// The same kind, which keeps tables in these modes only.
+    #[must_use]
+    pub fn keeping(self, modes: &'static [Mode]) -> Self {
+        Self { modes, ..self }
     }
 
     /// The same kind, which keeps its data on the machine's own disk where `place` says so.

@@ -41,18 +41,6 @@ async fn a_log_of_statements_is_refused_with_the_fix() {
             "SET GLOBAL binlog_row_image = 'FULL'",
         ),
         (
-            Flavor::MySql,
-            "--binlog-row-metadata=MINIMAL",
-            "binlog_row_metadata is MINIMAL",
-            "SET GLOBAL binlog_row_metadata = 'FULL'",
-        ),
-        (
-            Flavor::MySql,
-            "--binlog-row-value-options=PARTIAL_JSON",
-            "PARTIAL_JSON",
-            "SET GLOBAL binlog_row_value_options = ''",
-        ),
-        (
             Flavor::MariaDb,
             "--skip-log-bin",
             "log_bin is OFF",

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
+use tributary_model::Error;
 
 use crate::error::{At, Issue};
 use crate::path::Path;
@@ -32,24 +33,45 @@ pub(crate) fn check(connection: &Map<String, Value>, path: &Path) -> Vec<Issue> 
 
 /// Row filters that the connection's source, of a kind called `kind`, does not understand.
 pub(crate) fn unfiltered(connection: &Map<String, Value>, path: &Path, kind: &str) -> Vec<Issue> {
+    let refused = |(path, _): (Path, &Value)| {
+        let what = format!("`where` is not available: a source of type {kind} can't filter rows");
+        Issue::new(At::Key(path), what).help("Take it out, and filter in the warehouse.")
+    };
+    filtered(connection, path).map(refused).collect()
+}
+
+/// Row filters in which the connection's source finds a fault.
+pub(crate) fn filters(
+    connection: &Map<String, Value>,
+    path: &Path,
+    fault: fn(&str) -> Option<Error>,
+) -> Vec<Issue> {
+    let refused = |(path, filter): (Path, &Value)| {
+        let error = fault(filter.as_str()?)?;
+        let issue = Issue::new(At::Value(path), format!("`where` {}", error.what()));
+        Some(match error.help() {
+            Some(help) => issue.help(help),
+            None => issue,
+        })
+    };
+    filtered(connection, path).filter_map(refused).collect()
+}
+
+/// Every `where`, and its place.
+fn filtered<'c>(
+    connection: &'c Map<String, Value>,
+    path: &'c Path,
+) -> impl Iterator<Item = (Path, &'c Value)> {
     let defaults = connection
         .get("defaults")
         .map(|defaults| (path.key("defaults"), defaults));
     let streams = connection.get("streams").and_then(Value::as_object);
     let streams = streams.into_iter().flatten();
     let streams = streams.map(|(name, stream)| (path.key("streams").key(name), stream));
-    let filtered = defaults
+    defaults
         .into_iter()
         .chain(streams)
-        .filter(|(_, options)| options.get("where").is_some());
-    filtered
-        .map(|(path, _)| {
-            let what =
-                format!("`where` is not available: a source of type {kind} can't filter rows");
-            Issue::new(At::Key(path.key("where")), what)
-                .help("Take it out, and filter in the warehouse.")
-        })
-        .collect()
+        .filter_map(|(path, options)| Some((path.key("where"), options.get("where")?)))
 }
 
 fn pattern(name: &str, path: &Path) -> Option<Issue> {
@@ -90,11 +112,11 @@ fn contradiction(rule: &Map<String, Value>, path: &Path) -> Option<Issue> {
     let hash = rule.get("hash").and_then(Value::as_bool) == Some(true);
     let has = |key| rule.contains_key(key);
     if let Some(mask) = rule.get("mask").and_then(Value::as_object) {
-        let ends = ["keep_last", "keep_first"]
+        let ways = ["keep_last", "keep_first", "constant"]
             .iter()
             .filter(|key| mask.contains_key(**key));
-        if ends.count() != 1 {
-            let what = "`mask` takes one of `keep_last` and `keep_first`";
+        if ways.count() != 1 {
+            let what = "`mask` takes one of `keep_last`, `keep_first` and `constant`";
             return Some(Issue::new(At::Value(path.key("mask")), what));
         }
     }

@@ -30,11 +30,24 @@ pub(crate) enum ZeroDates {
     Reject,
 }
 
+/// What becomes of geometries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Geometries {
+    /// Well-known binary.
+    #[default]
+    Wkb,
+    /// GeoJSON.
+    Geojson,
+}
+
 /// What decides a column's type and values besides its declaration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ValueOptions {
     /// What becomes of impossible dates.
     pub(crate) zero_dates: ZeroDates,
+    /// What becomes of geometries.
+    pub(crate) geometry: Geometries,
     /// Whose defaults and table maps are read: both print and count some things their own way.
     pub(crate) flavor: Flavor,
 }
@@ -172,6 +185,7 @@ impl Kind {
             | Self::Uuid
             | Self::Inet4
             | Self::Inet6 => DataType::Text,
+            Self::Geometry if options.geometry == Geometries::Geojson => DataType::Json,
             Self::Bytes | Self::FixedBytes(_) | Self::Geometry => DataType::Bytes,
             Self::Json | Self::JsonText(_) | Self::Vector => DataType::Json,
         }
@@ -205,6 +219,7 @@ mod tests {
     fn options(zero_dates: ZeroDates) -> ValueOptions {
         ValueOptions {
             zero_dates,
+            geometry: crate::column::Geometries::Wkb,
             flavor: Flavor::MySql,
         }
     }

@@ -8,9 +8,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 use tributary_model::Secret;
 
-use crate::column::ZeroDates;
+use crate::column::{Geometries, ZeroDates};
 
-/// A MySQL or MariaDB server: MySQL 8.0 to 9.x, MariaDB 10.6 or newer, and what is compatible.
+/// A MySQL or MariaDB server: MySQL 5.7 to 9.x, MariaDB 10.6 or newer, and what is compatible.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -37,6 +37,9 @@ pub struct Config {
     #[serde(default, deserialize_with = "null_means_null")]
     #[schemars(with = "Option<ZeroDates>")]
     pub(crate) zero_dates: ZeroDates,
+    /// What becomes of geometries; `wkb` by default.
+    #[serde(default)]
+    pub(crate) geometry: Geometries,
     /// The replica id under which the log is read, unique among the server's replicas; by default
     /// a random one for each run.
     #[schemars(range(min = 1))]
@@ -47,6 +50,16 @@ pub struct Config {
     /// How many rows of a table are copied at a time; 100000 by default.
     #[schemars(range(min = 1))]
     pub(crate) chunk_rows: Option<u64>,
+    /// How many rows a second all copies together read at most; no limit by default.
+    #[schemars(range(min = 1))]
+    pub(crate) max_rows_per_second: Option<u64>,
+    /// Copies pause while more statements than this run on the server; no limit by default.
+    #[schemars(range(min = 1))]
+    pub(crate) max_threads_running: Option<u64>,
+    /// Copies pause while the server, being a replica, is more seconds than this behind its primary;
+    /// no limit by default.
+    #[schemars(range(min = 1))]
+    pub(crate) max_replica_lag: Option<u64>,
 }
 
 /// How the connection is encrypted, and what is verified.

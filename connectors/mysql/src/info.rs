@@ -17,6 +17,8 @@ pub struct ColumnInfo {
     pub extra: String,
     /// The character set of text, enum and set columns.
     pub charset: Option<String>,
+    /// Their collation.
+    pub collation: Option<String>,
     /// Digits of a decimal.
     pub precision: Option<u32>,
     /// Digits of a decimal after the point.
@@ -43,4 +45,6 @@ pub struct TableInfo {
     pub key: Vec<String>,
     /// The name of the index behind `key`.
     pub key_index: Option<String>,
+    /// The charset of columns that name none.
+    pub charset: Option<String>,
 }

@@ -13,7 +13,7 @@ use tributary_model::{Column, Error, ErrorKind, Result, StreamSchema};
 
 use crate::column::{Format, Kind, ValueOptions, Wire, ZeroDates};
 use crate::decode::reader::Reader;
-use crate::info::TableInfo;
+use crate::info::{ColumnInfo, TableInfo};
 use crate::log::table_map::TableMap;
 
 /// One column that is read.
@@ -27,9 +27,22 @@ pub(crate) struct LayoutColumn {
     pub(crate) default: Option<String>,
 }
 
+/// The kind of a column as it is declared.
+///
+/// # Errors
+/// Fails on a type or charset that is not known.
+pub(crate) fn declared_kind(column: &ColumnInfo) -> Result<Kind> {
+    declared::kind(column)
+}
+
 /// One column of a row image, read or not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ImageColumn {
+    pub(crate) name: String,
+    /// What it holds, where that is known; also of a column that is not read.
+    pub(crate) kind: Option<Kind>,
+    /// Whether MariaDB has compressed its values.
+    pub(crate) compressed: bool,
     pub(crate) wire: Wire,
     pub(crate) format: Format,
     /// Whether it is one of the layout's columns, the next one in order.

@@ -10,7 +10,7 @@ use crate::server::{Flavor, Server, Version};
 
 mod retention;
 
-pub(crate) use retention::retention;
+pub(crate) use retention::{Retention, retention};
 
 const OLDEST_MYSQL: Version = Version::new(5, 7, 0);
 const OLDEST_MARIADB: Version = Version::new(10, 6, 0);
@@ -26,7 +26,6 @@ pub(crate) fn examine(server: &Server) -> Report {
         log_bin,
         log_format,
         row_image,
-        value_options,
         row_metadata,
         server_id,
         log_engine,
@@ -133,41 +132,26 @@ fn row_image(server: &Server, report: &mut Report) {
     );
 }
 
-fn value_options(server: &Server, report: &mut Report) {
-    let Some(options) = server.variable("binlog_row_value_options") else {
-        return;
-    };
-    if options.is_empty() {
-        report.pass("binlog_row_value_options", "empty");
-        return;
-    }
-    report.fail(
-        "binlog_row_value_options",
-        format!("binlog_row_value_options is {options}: changes of JSON are logged as patches"),
-        "Run SET GLOBAL binlog_row_value_options = ''; and take it out of the server's configuration. \
-         Sessions opened before keep the old value: let the applications reconnect.",
-    );
-}
-
+/// Without names of columns in the log, a history of our own keeps them ([`crate::history`]).
 fn row_metadata(server: &Server, report: &mut Report) {
     const NAME: &str = "binlog_row_metadata";
+    const INSTEAD: &str = "names of columns are not in the log; they are kept by the statements \
+         that change tables, and a table is copied anew after one that is not understood";
+    if server.names_columns() {
+        report.pass(NAME, "FULL");
+        return;
+    }
     match server.variable(NAME) {
-        Some(value) if value.eq_ignore_ascii_case("FULL") => report.pass(NAME, "FULL"),
-        Some(value) => report.fail(
+        Some(value) => report.warn(
             NAME,
-            format!(
-                "binlog_row_metadata is {value}: names and signs of columns are not in the log"
-            ),
+            format!("binlog_row_metadata is {value}: {INSTEAD}"),
             "Run SET GLOBAL binlog_row_metadata = 'FULL'; (no restart needed) and set it in the \
              server's configuration.",
         ),
-        None => report.fail(
+        None => report.warn(
             NAME,
-            format!(
-                "{} can't write names and signs of columns into its log",
-                server.title()
-            ),
-            "Upgrade the server to MySQL 8.0.1 or newer, or read a replica that is.",
+            format!("{} has no binlog_row_metadata: {INSTEAD}", server.title()),
+            "Upgrade the server to MySQL 8.0.1 or newer.",
         ),
     }
 }

@@ -62,28 +62,6 @@ fn every_hard_requirement_says_what_and_the_fix() {
         let fix = "SET GLOBAL binlog_row_image = 'FULL'";
         refused("9.7.4", &[("binlog_row_image", Some(image))], image, fix);
     }
-    let options = [("binlog_row_value_options", Some("PARTIAL_JSON"))];
-    refused(
-        "9.7.4",
-        &options,
-        "PARTIAL_JSON",
-        "binlog_row_value_options = ''",
-    );
-    for value in ["MINIMAL", "NO_LOG"] {
-        let fix = "SET GLOBAL binlog_row_metadata = 'FULL'";
-        refused(
-            "10.11.1-MariaDB",
-            &[("binlog_row_metadata", Some(value))],
-            value,
-            fix,
-        );
-    }
-    refused(
-        "5.7.44",
-        &[("binlog_row_metadata", None)],
-        "5.7.44",
-        "8.0.1",
-    );
     refused("5.6.50", &[], "too old", "5.7");
     refused("10.5.1-MariaDB", &[], "too old", "10.6");
     refused(
@@ -109,6 +87,24 @@ fn every_hard_requirement_says_what_and_the_fix() {
         "innodb",
         "Take",
     );
+}
+
+#[test]
+fn a_log_without_names_of_columns_works_with_a_warning() {
+    for (version, value) in [
+        ("9.7.4", Some("MINIMAL")),
+        ("10.11.1-MariaDB", Some("NO_LOG")),
+        ("5.7.44", None),
+    ] {
+        let changes = [
+            ("binlog_row_metadata", value),
+            ("gtid_strict_mode", Some("ON")),
+        ];
+        let server = server(version, &changes);
+        let report = examine(&server);
+        assert_eq!(report.verdict(), Verdict::Warn, "{report:?}");
+        assert!(require(&server).is_ok() && !server.names_columns());
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicBool;
 use tributary_model::{Error, ErrorKind, Fault, Result, Secret};
 
 use crate::address::UrlParts;
-use crate::column::{ValueOptions, ZeroDates};
+use crate::column::{Geometries, ValueOptions, ZeroDates};
 use crate::config::{Config, SnapshotMode};
 use crate::server::Flavor;
 
@@ -69,6 +69,17 @@ pub(crate) enum Tls {
     VerifyIdentity(Option<PathBuf>),
 }
 
+/// What copies must not do to the server; `None` is no limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Limits {
+    /// Rows a second, all copies together.
+    pub(crate) rows_per_second: Option<u64>,
+    /// Statements that run at the same time, ours included.
+    pub(crate) threads_running: Option<u64>,
+    /// Seconds that the server may be behind its own primary.
+    pub(crate) replica_lag: Option<u64>,
+}
+
 /// The settings of a source.
 #[derive(Debug)]
 pub(crate) struct Settings {
@@ -86,6 +97,8 @@ pub(crate) struct Settings {
     pub(crate) snapshot: SnapshotMode,
     /// What becomes of impossible dates.
     pub(crate) zero_dates: ZeroDates,
+    /// What becomes of geometries.
+    pub(crate) geometry: Geometries,
     /// The replica id under which the log is read.
     pub(crate) server_id: u32,
     /// Whether the user chose `server_id`.
@@ -94,6 +107,8 @@ pub(crate) struct Settings {
     pub(crate) parallelism: usize,
     /// Rows copied at a time.
     pub(crate) chunk_rows: u64,
+    /// What copies must not do to the server.
+    pub(crate) limits: Limits,
     /// Found out at the first connection: a server without TLS is not asked again.
     pub(crate) offers_no_tls: AtomicBool,
 }
@@ -103,6 +118,7 @@ impl Settings {
     pub(crate) fn values(&self, flavor: Flavor) -> ValueOptions {
         ValueOptions {
             zero_dates: self.zero_dates,
+            geometry: self.geometry,
             flavor,
         }
     }
@@ -135,6 +151,7 @@ impl Settings {
         let server_id = keep(faults, rules::server_id(config.server_id));
         let parallelism = keep(faults, rules::parallelism(config.parallelism));
         let chunk_rows = keep(faults, rules::chunk_rows(config.chunk_rows));
+        let limits = keep(faults, rules::limits(config));
         // What stands in an address that can't be read is not known: it is not missed either.
         let url = url?;
         let endpoint = place.and_then(|()| keep(faults, rules::endpoint(config, &url)));
@@ -153,10 +170,12 @@ impl Settings {
             databases: databases?,
             snapshot: config.snapshot,
             zero_dates: config.zero_dates,
+            geometry: config.geometry,
             server_id: server_id?,
             server_id_chosen: config.server_id.is_some(),
             parallelism: parallelism?,
             chunk_rows: chunk_rows?,
+            limits: limits?,
             offers_no_tls: AtomicBool::new(false),
         })
     }

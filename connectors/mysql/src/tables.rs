@@ -8,8 +8,11 @@ use tributary_model::{PositionRun, Result, Stream, StreamName};
 use crate::column::ValueOptions;
 use crate::cursor::{Begin, TableCursor, TablePhase};
 use crate::decode::RowBuilder;
+use crate::filter::{Bound, Filter};
+use crate::history::Declared;
 use crate::info::TableInfo;
 use crate::layout::Layout;
+use crate::position::LogPosition;
 use crate::snapshot::{JobId, KeyStyle, Segment, key_styles};
 
 /// A table, by its place in [`Tables`].
@@ -50,6 +53,8 @@ pub(crate) struct Pending {
     pub(crate) builder: RowBuilder,
     pub(crate) layout: Arc<Layout>,
     pub(crate) runs: Vec<PositionRun>,
+    /// The stream's `where`, for rows of this layout.
+    pub(crate) filter: Option<Bound>,
 }
 
 /// A selected table.
@@ -57,6 +62,8 @@ pub(crate) struct Table {
     pub(crate) stream: StreamName,
     pub(crate) info: Arc<TableInfo>,
     pub(crate) excluded: Vec<String>,
+    /// Which of its rows are wanted.
+    pub(crate) filter: Option<Filter>,
     /// The key that the engine merges by in this run.
     pub(crate) declared_key: Vec<String>,
     /// As of now, from `information_schema`: what copies select.
@@ -65,6 +72,11 @@ pub(crate) struct Table {
     /// What the rows in the destination were read with.
     pub(crate) baseline: TableCursor,
     pub(crate) pending: Option<Pending>,
+    /// Its columns at the place that the log has reached, where table maps do not name them.
+    pub(crate) declared: Option<Declared>,
+    /// `info` says what the table is once the log has come to this place, if no statement before it
+    /// has changed the table.
+    pub(crate) certain_from: Option<LogPosition>,
 }
 
 impl Table {
@@ -76,8 +88,22 @@ impl Table {
         options: ValueOptions,
     ) -> Result<Self> {
         let layout = Arc::new(Layout::from_info(&info, &stream.excluded, options)?);
+        let filter = stream.filter.as_deref().map(Filter::parse).transpose();
+        let filter = filter.map_err(|error| error.context("`where`"))?;
+        if let Some(filter) = &filter {
+            filter.suits(&info)?;
+        }
+        let asked = filter.as_ref().map(Filter::sql);
         let phase = match cursor.map(|cursor| &cursor.phase) {
             None => Phase::Waiting(Begin::Restart),
+            Some(TablePhase::Pending {
+                begin: Begin::Restart,
+            }) => Phase::Waiting(Begin::Restart),
+            // Another `where`: rows that it wants now may never have been read.
+            Some(_) if cursor.is_some_and(|cursor| cursor.filter != asked) => {
+                tracing::info!(stream = %stream.name, "`where` has changed: the table is copied anew");
+                Phase::Waiting(Begin::Deleted)
+            }
             // A stopped table has missed changes, deletes among them: only a new copy mends it.
             Some(TablePhase::Stopped { .. }) => Phase::Waiting(Begin::Deleted),
             Some(TablePhase::Pending { begin }) => Phase::Waiting(*begin),
@@ -99,11 +125,14 @@ impl Table {
             stream: stream.name.clone(),
             info: Arc::new(info),
             excluded: stream.excluded.clone(),
+            filter,
             declared_key: stream.schema.key.clone(),
             layout,
             phase,
             baseline,
             pending: None,
+            declared: cursor.and_then(|cursor| cursor.declared.clone()),
+            certain_from: None,
         })
     }
 
@@ -144,8 +173,20 @@ impl Table {
         };
         Some(TableCursor {
             phase,
+            filter: self.wanted(),
+            declared: self.declared.clone(),
             ..self.baseline.clone()
         })
+    }
+
+    /// Whether a copy may begin with the table as it is known.
+    pub(crate) fn is_certain(&self, at: &LogPosition) -> bool {
+        self.certain_from.as_ref().is_none_or(|from| at >= from)
+    }
+
+    /// Which of its rows are wanted, as SQL.
+    pub(crate) fn wanted(&self) -> Option<String> {
+        self.filter.as_ref().map(Filter::sql)
     }
 
     /// How to walk the table by its key, where that is possible.

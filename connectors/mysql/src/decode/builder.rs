@@ -12,6 +12,7 @@ use tributary_model::{Error, Op, Result};
 
 use super::answer::{Answer, Values};
 use super::cell::{Cell, InKey, Stored};
+use super::compressed::plain;
 use super::reader::{Reader, malformed};
 use super::rejected::{Refusal, row_as_json};
 use crate::column::{Format, ValueOptions, ZeroDates};
@@ -138,7 +139,14 @@ impl RowBuilder {
             };
             if null {
                 cell.push_null();
-            } else if cell.push_image(column.wire.take(image)?)? == Stored::StandIn {
+                continue;
+            }
+            let raw = column.wire.take(image)?;
+            let stored = match column.compressed {
+                false => cell.push_image(raw)?,
+                true => cell.push_image(&plain(raw)?)?,
+            };
+            if stored == Stored::StandIn {
                 self.stand_ins.push(target);
             }
         }

@@ -10,7 +10,7 @@ use super::charset::Charset;
 use super::decimal::{NARROW, Packing};
 use super::store::{Fixed, Flags, Varying};
 use super::temporal::Moment;
-use crate::column::{Format, Kind, Members, ValueOptions, ZeroDates};
+use crate::column::{Format, Geometries, Kind, Members, ValueOptions, ZeroDates};
 
 /// What became of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +66,7 @@ pub(super) enum Cell {
     Json(Varying),
     JsonText(Charset, Varying),
     Geometry(Varying),
+    GeoJson(Varying),
     Uuid(Varying),
     Inet4(Varying),
     Inet6(Varying),
@@ -143,6 +144,9 @@ impl Cell {
             Kind::Set(members) => Self::Set(members.clone(), Varying::new()),
             Kind::Json => Self::Json(Varying::new()),
             Kind::JsonText(charset) => Self::JsonText(*charset, Varying::new()),
+            Kind::Geometry if options.geometry == Geometries::Geojson => {
+                Self::GeoJson(Varying::new())
+            }
             Kind::Geometry => Self::Geometry(Varying::new()),
             Kind::Uuid => Self::Uuid(Varying::new()),
             Kind::Inet4 => Self::Inet4(Varying::new()),
@@ -175,6 +179,7 @@ impl Cell {
             | Self::Set(_, out)
             | Self::Json(out)
             | Self::JsonText(_, out)
+            | Self::GeoJson(out)
             | Self::Uuid(out)
             | Self::Inet4(out)
             | Self::Inet6(out)

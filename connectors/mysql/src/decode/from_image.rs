@@ -4,6 +4,7 @@ use tributary_model::Result;
 
 use super::address::{write_inet4, write_inet6, write_uuid};
 use super::cell::{Cell, Clock, Stored};
+use super::geojson::write_geojson;
 use super::jsonb;
 use super::reader::{big, little, malformed};
 use super::store::Varying;
@@ -99,6 +100,10 @@ impl Cell {
                 out.seal()?;
             }
             Self::Geometry(out) => geometry(raw, out)?,
+            Self::GeoJson(out) => {
+                write_geojson(raw, &mut out.data)?;
+                out.seal()?;
+            }
             Self::Uuid(out) => {
                 write_uuid(padded(raw)?, &mut out.data);
                 out.seal()?;

@@ -9,6 +9,7 @@ use super::answer::Sent;
 use super::cell::{Cell, Stored};
 use super::charset::Charset;
 use super::from_image::{geometry, pad, vector};
+use super::geojson::write_geojson;
 use super::reader::{big, malformed};
 use super::store::Varying;
 use super::temporal::{Moment, Span};
@@ -62,6 +63,10 @@ impl Cell {
             | Self::Inet6(out) => out.push(bytes),
             Self::FixedBytes(width, out) => pad(*width, bytes, out),
             Self::Geometry(out) => geometry(bytes, out),
+            Self::GeoJson(out) => {
+                write_geojson(bytes, &mut out.data)?;
+                out.seal()
+            }
             Self::Vector(out) => vector(bytes, out),
             _ => Err(unexpected("text")),
         }

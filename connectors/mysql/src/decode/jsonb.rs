@@ -13,22 +13,22 @@ use super::jsonb_scalar::{write_double, write_opaque, write_string};
 use super::reader::{Reader, little, malformed};
 
 /// The server's own limit.
-const DEPTH: u32 = 100;
+pub(super) const DEPTH: u32 = 100;
 
-const SMALL_OBJECT: u8 = 0;
-const LARGE_OBJECT: u8 = 1;
-const SMALL_ARRAY: u8 = 2;
-const LARGE_ARRAY: u8 = 3;
-const LITERAL: u8 = 4;
-const INT16: u8 = 5;
-const UINT16: u8 = 6;
-const INT32: u8 = 7;
-const UINT32: u8 = 8;
-const INT64: u8 = 9;
-const UINT64: u8 = 10;
-const DOUBLE: u8 = 11;
-const STRING: u8 = 12;
-const OPAQUE: u8 = 15;
+pub(super) const SMALL_OBJECT: u8 = 0;
+pub(super) const LARGE_OBJECT: u8 = 1;
+pub(super) const SMALL_ARRAY: u8 = 2;
+pub(super) const LARGE_ARRAY: u8 = 3;
+pub(super) const LITERAL: u8 = 4;
+pub(super) const INT16: u8 = 5;
+pub(super) const UINT16: u8 = 6;
+pub(super) const INT32: u8 = 7;
+pub(super) const UINT32: u8 = 8;
+pub(super) const INT64: u8 = 9;
+pub(super) const UINT64: u8 = 10;
+pub(super) const DOUBLE: u8 = 11;
+pub(super) const STRING: u8 = 12;
+pub(super) const OPAQUE: u8 = 15;
 
 /// Appends a document as text. An empty one is JSON's null, as for the server.
 ///
@@ -49,16 +49,32 @@ pub(crate) fn write_document(document: &[u8], to: &mut Vec<u8>) -> Result<()> {
 
 /// The widths of a container's numbers.
 #[derive(Clone, Copy)]
-struct Container<'a> {
+pub(super) struct Container<'a> {
     /// Everything that its pointers are relative to.
     bytes: &'a [u8],
     /// 2 or 4.
     width: usize,
-    object: bool,
+    pub(super) object: bool,
 }
 
 impl<'a> Container<'a> {
-    fn number(&self, at: usize) -> Result<usize> {
+    /// The container that a value of this type is; `None` where it is none.
+    pub(super) fn of(kind: u8, bytes: &'a [u8]) -> Option<Self> {
+        let (width, object) = match kind {
+            SMALL_OBJECT => (2, true),
+            LARGE_OBJECT => (4, true),
+            SMALL_ARRAY => (2, false),
+            LARGE_ARRAY => (4, false),
+            _ => return None,
+        };
+        Some(Self {
+            bytes,
+            width,
+            object,
+        })
+    }
+
+    pub(super) fn number(&self, at: usize) -> Result<usize> {
         let bytes = self.slice(at, self.width)?;
         Ok(little(bytes) as usize)
     }
@@ -84,14 +100,14 @@ impl<'a> Container<'a> {
         self.key_entry(keys) + index * (1 + self.width)
     }
 
-    fn key(&self, index: usize) -> Result<&'a [u8]> {
+    pub(super) fn key(&self, index: usize) -> Result<&'a [u8]> {
         let entry = self.key_entry(index);
         let length = little(self.slice(entry + self.width, 2)?) as usize;
         self.slice(self.number(entry)?, length)
     }
 
     /// The type of a value, and its bytes: in the entry, or where the entry points.
-    fn value(&self, count: usize, index: usize) -> Result<(u8, &'a [u8])> {
+    pub(super) fn value(&self, count: usize, index: usize) -> Result<(u8, &'a [u8])> {
         let entry = self.value_entry(count, index);
         let kind = self.slice(entry, 1)?[0];
         let inline = match kind {
@@ -128,16 +144,10 @@ impl Writer<'_> {
     fn value(&mut self, kind: u8, bytes: &[u8]) -> Result<()> {
         self.spend(1)?;
         let mut reader = Reader::new(bytes);
+        if let Some(container) = Container::of(kind, bytes) {
+            return self.container(container);
+        }
         match kind {
-            SMALL_OBJECT | LARGE_OBJECT | SMALL_ARRAY | LARGE_ARRAY => self.container(Container {
-                bytes,
-                width: if matches!(kind, SMALL_OBJECT | SMALL_ARRAY) {
-                    2
-                } else {
-                    4
-                },
-                object: matches!(kind, SMALL_OBJECT | LARGE_OBJECT),
-            }),
             LITERAL => self.literal(reader.byte()?),
             INT16 => self.integer((reader.little(2)? as u16).cast_signed().into()),
             INT32 => self.integer((reader.little(4)? as u32).cast_signed().into()),

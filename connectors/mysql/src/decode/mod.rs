@@ -12,20 +12,27 @@ pub(crate) mod builder;
 mod cell;
 pub(crate) mod charset;
 mod charset_tables;
+mod compressed;
 pub(crate) mod decimal;
 mod finish;
 mod from_image;
 mod from_protocol;
+mod geojson;
+mod json_diff;
+mod json_tree;
 mod jsonb;
 mod jsonb_scalar;
 pub(crate) mod key;
+mod probe;
 pub(crate) mod reader;
 pub(crate) mod rejected;
 mod store;
 mod temporal;
 
 pub(crate) use builder::RowBuilder;
+pub(crate) use json_diff::patched;
 pub(crate) use key::KeyEncoder;
+pub(crate) use probe::{Probe, Seen};
 pub(crate) use rejected::Refusal;
 
 #[cfg(test)]

@@ -24,6 +24,7 @@ use crate::server::Flavor;
 pub(super) fn options(zero_dates: ZeroDates) -> ValueOptions {
     ValueOptions {
         zero_dates,
+        geometry: crate::column::Geometries::Wkb,
         flavor: Flavor::MySql,
     }
 }
@@ -42,7 +43,10 @@ pub(super) fn layout(columns: &[(Kind, Wire)], keyed: bool) -> Arc<Layout> {
     let image = columns
         .iter()
         .enumerate()
-        .map(|(index, (_, wire))| ImageColumn {
+        .map(|(index, (kind, wire))| ImageColumn {
+            name: format!("c{index}"),
+            kind: Some(kind.clone()),
+            compressed: false,
             wire: *wire,
             format: Format::Packed,
             kept: true,

@@ -17,7 +17,7 @@ pub(super) async fn read(conn: &mut Conn, filter: &str) -> Result<HashMap<Place,
         &format!(
             "SELECT table_schema, table_name, column_name, data_type, column_type, is_nullable, \
              column_default, extra, character_set_name, numeric_precision, numeric_scale, \
-             datetime_precision \
+             datetime_precision, collation_name \
              FROM information_schema.columns WHERE {filter} \
              ORDER BY table_schema, table_name, ordinal_position"
         ),
@@ -40,6 +40,7 @@ fn column(row: &Row) -> Result<(Place, ColumnInfo)> {
         precision: may(row, 9),
         scale: may(row, 10),
         fraction: may(row, 11),
+        collation: may(row, 12),
     };
     Ok((place, info))
 }

@@ -190,6 +190,7 @@ mod tests {
         let kind = kind(&column).unwrap();
         let options = ValueOptions {
             zero_dates: ZeroDates::Null,
+            geometry: crate::column::Geometries::Wkb,
             flavor: Flavor::MySql,
         };
         super::default(&column, &kind, options)

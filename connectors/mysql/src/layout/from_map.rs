@@ -36,14 +36,18 @@ pub(super) fn layout(
         let (wire, format) = shape(mapped).map_err(place)?;
         let hidden = name.starts_with(HIDDEN) && info.is_none();
         let kept = !hidden && !excluded.contains(name);
+        let kind = kind(mapped, *info);
         image.push(ImageColumn {
+            name: name.clone(),
+            kind: kind.as_ref().ok().cloned(),
+            compressed: is_compressed(mapped.code),
             wire,
             format,
             kept,
             in_key: false,
         });
         if kept {
-            let kind = kind(mapped, *info).map_err(place)?;
+            let kind = kind.map_err(place)?;
             columns.push(LayoutColumn {
                 name: name.clone(),
                 nullable: mapped.nullable,
@@ -121,6 +125,11 @@ fn key(map: &TableMap, info: Option<&TableInfo>, pairs: &[Pair<'_>]) -> Vec<Stri
     info.key.clone()
 }
 
+/// Whether MariaDB compresses the column's values.
+fn is_compressed(code: u8) -> bool {
+    matches!(code, code::BLOB_COMPRESSED | code::VARCHAR_COMPRESSED)
+}
+
 /// How the values of a column lie in a row image.
 fn shape(column: &MapColumn) -> Result<(Wire, Format)> {
     let [low, high] = column.meta.to_le_bytes();
@@ -137,13 +146,14 @@ fn shape(column: &MapColumn) -> Result<(Wire, Format)> {
         code::DATETIME2 => with_fraction(5),
         code::BIT => Wire::Fixed(usize::from(high) + usize::from(low > 0)),
         code::ENUM | code::SET => Wire::Fixed(usize::from(high)),
-        code::VARCHAR | code::VAR_STRING | code::STRING => {
+        code::VARCHAR | code::VAR_STRING | code::STRING | code::VARCHAR_COMPRESSED => {
             Wire::Prefixed(1 + u8::from(column.meta > 255))
         }
-        code::BLOB | code::JSON | code::GEOMETRY | code::VECTOR if (1..=4).contains(&low) => {
+        code::BLOB | code::BLOB_COMPRESSED | code::JSON | code::GEOMETRY | code::VECTOR
+            if (1..=4).contains(&low) =>
+        {
             Wire::Prefixed(low)
         }
-        code::BLOB_COMPRESSED | code::VARCHAR_COMPRESSED => return Err(compressed()),
         other => return Err(unknown(other)),
     };
     let format = match column.code {
@@ -185,6 +195,7 @@ fn kind(column: &MapColumn, info: Option<&ColumnInfo>) -> Result<Kind> {
         code::GEOMETRY => Kind::Geometry,
         code::VECTOR => Kind::Vector,
         code::STRING | code::VARCHAR | code::VAR_STRING | code::BLOB => text(column, info)?,
+        code::BLOB_COMPRESSED | code::VARCHAR_COMPRESSED => text(column, info)?,
         other => return Err(unknown(other)),
     })
 }
@@ -255,7 +266,8 @@ fn legacy(code: u8, info: Option<&ColumnInfo>) -> Result<Kind> {
 fn agrees(column: &MapColumn, info: &ColumnInfo) -> bool {
     let [low, high] = column.meta.to_le_bytes();
     let fraction = info.fraction.unwrap_or(0) as u8;
-    let blob = |width: u8| column.code == code::BLOB && low == width;
+    let blob =
+        |width: u8| matches!(column.code, code::BLOB | code::BLOB_COMPRESSED) && low == width;
     match info.data_type.as_str() {
         "time" => fractional(column, code::TIME2, code::TIME, fraction),
         "datetime" => fractional(column, code::DATETIME2, code::DATETIME, fraction),
@@ -265,7 +277,9 @@ fn agrees(column: &MapColumn, info: &ColumnInfo) -> bool {
         "mediumblob" | "mediumtext" => blob(3),
         "longblob" | "longtext" => blob(4),
         "json" => column.code == code::JSON || blob(4),
-        "varchar" | "varbinary" => column.code == code::VARCHAR,
+        "varchar" | "varbinary" => {
+            matches!(column.code, code::VARCHAR | code::VARCHAR_COMPRESSED)
+        }
         "vector" => matches!(column.code, code::VECTOR | code::VARCHAR | code::BLOB),
         "char" => column.code == code::STRING,
         "binary" => match declared::kind(info) {
@@ -321,15 +335,6 @@ fn unsaid() -> Error {
         "the log does not say its sign, character set or labels",
     )
     .fix("Run SET GLOBAL binlog_row_metadata=FULL, then read the table again with `tributary state reset`.")
-}
-
-#[cold]
-fn compressed() -> Error {
-    Error::new(
-        ErrorKind::Incompatible,
-        "it is COMPRESSED, which can't be read from the log",
-    )
-    .fix("Run ALTER TABLE <table> MODIFY <column> without COMPRESSED.")
 }
 
 #[cold]

@@ -11,6 +11,7 @@ use crate::server::Flavor;
 
 const OPTIONS: ValueOptions = ValueOptions {
     zero_dates: ZeroDates::Null,
+    geometry: crate::column::Geometries::Wkb,
     flavor: Flavor::MariaDb,
 };
 
@@ -203,8 +204,8 @@ fn old_and_unreadable_storage() {
             .to_string()
             .contains("mysql56_temporal_format")
     );
-    let packed = [("c", "varchar(10)", code::VARCHAR_COMPRESSED, 40)];
-    let error = Layout::from_table_map(&map(&packed, true, &[]), None, &[], OPTIONS).unwrap_err();
+    let odd = [("c", "varchar(10)", 99, 40)];
+    let error = Layout::from_table_map(&map(&odd, true, &[]), None, &[], OPTIONS).unwrap_err();
     assert!(error.to_string().contains("column `c` of d.t"), "{error}");
 }
 

@@ -12,10 +12,15 @@ use tributary_model::{Error, ErrorKind, Op, Result};
 
 use crate::decode::RowBuilder;
 use crate::decode::reader::{Reader, big, malformed};
+use crate::filter::Bound;
 use crate::layout::{ImageColumn, Layout};
+
+mod partial;
 
 /// The largest row image that an inflated event may hold: the server's own limit of a packet.
 const LARGEST: usize = 1 << 30;
+/// The type of an update in which JSON columns may come as changes.
+const PARTIAL_UPDATE: u8 = 39;
 /// A flag of the event: the last one of its statement.
 const STATEMENT_END: u16 = 1;
 
@@ -37,6 +42,8 @@ struct Style {
     /// Whether extra data stands before the number of columns.
     extra: bool,
     compressed: bool,
+    /// Whether JSON columns may come as changes of what they were.
+    partial: bool,
 }
 
 /// A row event.
@@ -51,6 +58,7 @@ pub(crate) struct RowsEvent<'a> {
     /// How many columns the table has.
     width: usize,
     images: Cow<'a, [u8]>,
+    partial: bool,
 }
 
 fn style(event_type: u8) -> Result<Option<Style>> {
@@ -59,13 +67,8 @@ fn style(event_type: u8) -> Result<Option<Style>> {
         30..=32 => (30, true, false),
         166..=168 => (166, false, true),
         169..=171 => (169, true, true),
-        39 => {
-            return Err(Error::new(
-                ErrorKind::Incompatible,
-                "the log holds partial updates of JSON columns",
-            )
-            .fix("Run SET GLOBAL binlog_row_value_options='', then read the table again with `tributary state reset`."));
-        }
+        // As the update of 31, with changes of JSON in its after images.
+        PARTIAL_UPDATE => (PARTIAL_UPDATE - 1, true, false),
         172 => {
             return Err(Error::new(
                 ErrorKind::Incompatible,
@@ -84,6 +87,7 @@ fn style(event_type: u8) -> Result<Option<Style>> {
         kind,
         extra,
         compressed,
+        partial: event_type == PARTIAL_UPDATE,
     }))
 }
 
@@ -131,7 +135,40 @@ impl<'a> RowsEvent<'a> {
             ends_statement: flags & STATEMENT_END != 0,
             width,
             images,
+            partial: style.partial,
         })
+    }
+}
+
+impl RowsEvent<'_> {
+    /// The event with whole rows: changes of JSON documents are applied to what the documents were.
+    ///
+    /// # Errors
+    /// Fails where the rows are not of the layout, or a change does not fit its document.
+    pub(crate) fn whole(self, layout: &Layout) -> Result<Self> {
+        if !self.partial {
+            return Ok(self);
+        }
+        require_width(&self, layout)?;
+        let mut images = self.images();
+        let mut whole = Vec::with_capacity(self.images.len());
+        while !images.is_empty() {
+            let before = images.rest();
+            skip(layout, &mut images)?;
+            let before = &before[..before.len() - images.rest().len()];
+            whole.extend_from_slice(before);
+            partial::after(layout, before, &mut images, &mut whole)?;
+        }
+        Ok(Self {
+            images: Cow::Owned(whole),
+            partial: false,
+            ..self
+        })
+    }
+
+    /// The row images, end to end.
+    pub(crate) fn images(&self) -> Reader<'_> {
+        Reader::new(&self.images)
     }
 }
 
@@ -178,36 +215,69 @@ pub(crate) fn inflate(compressed: &[u8]) -> Result<Vec<u8>> {
 ///
 /// # Errors
 /// Fails where the rows are not of the builder's layout; rows before the bad one stay.
-pub(crate) fn decode(event: &RowsEvent<'_>, builder: &mut RowBuilder) -> Result<usize> {
+pub(crate) fn decode(
+    event: &RowsEvent<'_>,
+    builder: &mut RowBuilder,
+    filter: Option<&mut Bound>,
+) -> Result<usize> {
     let layout = builder.layout().clone();
-    if event.width != layout.image.len() {
-        return Err(malformed(format!(
-            "a row event has {} columns, its table map {}",
-            event.width,
-            layout.image.len()
-        )));
-    }
+    require_width(event, layout.as_ref())?;
     let before = builder.len();
-    let mut images = Reader::new(&event.images);
+    let mut images = event.images();
     match event.kind {
-        RowsKind::Write => each(&mut images, |image| builder.push_image(image, Op::Create))?,
-        RowsKind::Delete => each(&mut images, |image| builder.push_image(image, Op::Delete))?,
-        RowsKind::Update => updates(&layout, &mut images, builder)?,
+        RowsKind::Write => each(&layout, &mut images, builder, filter, Op::Create)?,
+        RowsKind::Delete => each(&layout, &mut images, builder, filter, Op::Delete)?,
+        RowsKind::Update => updates(&layout, &mut images, builder, filter)?,
     }
     Ok(builder.len() - before)
 }
 
-fn each<'a>(
-    images: &mut Reader<'a>,
-    mut push: impl FnMut(&mut Reader<'a>) -> Result<()>,
+fn require_width(event: &RowsEvent<'_>, layout: &Layout) -> Result<()> {
+    if event.width == layout.image.len() {
+        return Ok(());
+    }
+    Err(malformed(format!(
+        "a row event has {} columns, its table map {}",
+        event.width,
+        layout.image.len()
+    )))
+}
+
+fn each(
+    layout: &Layout,
+    images: &mut Reader<'_>,
+    builder: &mut RowBuilder,
+    mut filter: Option<&mut Bound>,
+    op: Op,
 ) -> Result<()> {
     while !images.is_empty() {
-        push(images)?;
+        if wants(&mut filter, images)? {
+            builder.push_image(images, op)?;
+        } else {
+            skip(layout, images)?;
+        }
     }
     Ok(())
 }
 
-fn updates(layout: &Layout, images: &mut Reader<'_>, builder: &mut RowBuilder) -> Result<()> {
+/// Whether the row that goes on here is one of those asked for.
+fn wants(filter: &mut Option<&mut Bound>, image: &Reader<'_>) -> Result<bool> {
+    filter
+        .as_mut()
+        .map_or(Ok(true), |filter| filter.wants(*image))
+}
+
+fn skip(layout: &Layout, images: &mut Reader<'_>) -> Result<()> {
+    scan(&layout.image, images, usize::MAX, |_| {})
+}
+
+/// A row that an update moves out of the filter is deleted, one that it moves in is created.
+fn updates(
+    layout: &Layout,
+    images: &mut Reader<'_>,
+    builder: &mut RowBuilder,
+    mut filter: Option<&mut Bound>,
+) -> Result<()> {
     let keys = layout.key.len();
     let mut old_key = Vec::with_capacity(keys);
     let mut new_key = Vec::with_capacity(keys);
@@ -221,11 +291,20 @@ fn updates(layout: &Layout, images: &mut Reader<'_>, builder: &mut RowBuilder) -
         scan(&layout.image, &mut images.clone(), keys, |value| {
             new_key.push(value);
         })?;
-        if keys > 0 && old_key == new_key {
-            builder.push_image(images, Op::Update)?;
-        } else {
-            builder.push_image(&mut before, Op::Delete)?;
-            builder.push_image(images, Op::Create)?;
+        match (wants(&mut filter, &before)?, wants(&mut filter, images)?) {
+            (true, true) if keys > 0 && old_key == new_key => {
+                builder.push_image(images, Op::Update)?;
+            }
+            (true, true) => {
+                builder.push_image(&mut before, Op::Delete)?;
+                builder.push_image(images, Op::Create)?;
+            }
+            (true, false) => {
+                builder.push_image(&mut before, Op::Delete)?;
+                skip(layout, images)?;
+            }
+            (false, true) => builder.push_image(images, Op::Create)?,
+            (false, false) => skip(layout, images)?,
         }
     }
     Ok(())

@@ -25,6 +25,9 @@ fn builder(keyed: bool) -> RowBuilder {
         default: None,
     };
     let image = |wire, kept, in_key| ImageColumn {
+        name: String::new(),
+        kind: None,
+        compressed: false,
         wire,
         format: Format::Packed,
         kept,
@@ -42,6 +45,7 @@ fn builder(keyed: bool) -> RowBuilder {
     };
     let options = ValueOptions {
         zero_dates: ZeroDates::Null,
+        geometry: crate::column::Geometries::Wkb,
         flavor: Flavor::MySql,
     };
     RowBuilder::new(Arc::new(layout), options).unwrap()
@@ -77,7 +81,7 @@ fn rows(event_type: u8, images: &[u8], keyed: bool) -> Vec<(Op, i32, Option<i32>
     assert_eq!(RowsEvent::table_id(&body).unwrap(), 9);
     assert!(event.ends_statement);
     let mut builder = builder(keyed);
-    let count = decode(&event, &mut builder).unwrap();
+    let count = decode(&event, &mut builder, None).unwrap();
     let (batch, ops) = builder.finish().unwrap();
     assert_eq!(count, batch.num_rows());
     let number = |column: usize| batch.column(column).as_primitive::<Int32Type>().clone();
@@ -182,7 +186,7 @@ fn a_width_that_is_not_the_tables_is_refused() {
     let body = [9, 0, 0, 0, 0, 0, 0, 0, 2, 0b11];
     let event = RowsEvent::parse(23, &body).unwrap();
     assert!(!event.ends_statement);
-    assert!(decode(&event, &mut builder(true)).is_err());
+    assert!(decode(&event, &mut builder(true), None).is_err());
     assert!(RowsEvent::parse(23, &[9, 0, 0, 0, 0, 0, 0, 0, 0, 1]).is_err());
 }
 
@@ -192,7 +196,7 @@ fn rows_before_a_bad_one_stay() {
     images.pop();
     let body = event(23, &images);
     let mut builder = builder(true);
-    assert!(decode(&RowsEvent::parse(23, &body).unwrap(), &mut builder).is_err());
+    assert!(decode(&RowsEvent::parse(23, &body).unwrap(), &mut builder, None).is_err());
     assert_eq!(builder.len(), 1);
 }
 
@@ -206,7 +210,7 @@ proptest! {
         let body = if well_begun { event(event_type, &garbage) } else { garbage };
         let mut builder = builder(true);
         if let Ok(event) = RowsEvent::parse(event_type, &body) {
-            let _ = decode(&event, &mut builder);
+            let _ = decode(&event, &mut builder, None);
         }
         prop_assert!(builder.finish().is_ok());
     }

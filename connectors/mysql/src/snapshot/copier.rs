@@ -19,6 +19,7 @@ use crate::settings::Settings;
 
 pub(crate) use super::fence::Low;
 use super::fence::{Fence, View};
+use super::pace::Pace;
 use super::query::{Locking, all_rows, next_rows};
 use super::segment::{KeyStyle, Segment};
 pub(crate) use super::view::Batch;
@@ -33,6 +34,8 @@ pub(crate) struct Job {
     pub(crate) table: Arc<TableInfo>,
     /// The columns to select and their decoding.
     pub(crate) layout: Arc<Layout>,
+    /// Which of its rows, as SQL; all where it is `None`.
+    pub(crate) filter: Option<String>,
     /// What to copy of it.
     pub(crate) piece: Piece,
     /// What the view must show.
@@ -94,6 +97,7 @@ struct Shared {
     options: ValueOptions,
     outbox: mpsc::Sender<(JobId, Copied)>,
     idle: Mutex<Vec<Link>>,
+    pace: Pace,
 }
 
 struct Running {
@@ -113,12 +117,14 @@ impl Copier {
         let (outbox, inbox) = mpsc::channel(WAITING);
         let options = settings.values(server.flavor);
         let idle = Mutex::default();
+        let pace = Pace::new(settings.limits);
         let shared = Arc::new(Shared {
             settings,
             server,
             options,
             outbox,
             idle,
+            pace,
         });
         Self {
             shared,
@@ -195,6 +201,7 @@ async fn run(shared: &Shared, id: JobId, job: &Job, go: oneshot::Receiver<()>) -
         Some(link) => link,
         None => link::open(&shared.settings).await?,
     };
+    shared.pace.wait_for_calm(&mut link, &shared.server).await?;
     let fence = Fence::of(&shared.server);
     let view = fence
         .open(&mut link, &shared.server, &job.table, &job.low)
@@ -247,7 +254,9 @@ async fn send_rows(
     let shape = job.shape(shared.options);
     let mut arriving = Arriving::open(link, &query, &shape).await?;
     while let Some(batch) = arriving.next().await? {
+        let rows = batch.rows.num_rows();
         shared.say(id, Copied::Rows(batch)).await?;
+        shared.pace.read(rows).await;
     }
     Ok(arriving.count())
 }
@@ -265,6 +274,11 @@ async fn hold_rows(
     while let Some(batch) = arriving.next().await? {
         held.push(batch);
     }
+    // Behind the last row: the locks are gone by then.
+    shared
+        .pace
+        .read(held.iter().map(|batch| batch.rows.num_rows()).sum())
+        .await;
     Ok((arriving.count(), held))
 }
 
@@ -290,11 +304,20 @@ impl Job {
 
     fn query(&self, limit: u64, locking: Locking) -> super::query::Query {
         let columns = self.layout.select_list();
+        let filter = self.filter.as_deref();
         match &self.piece {
             Piece::Range {
                 segment, styles, ..
-            } => next_rows(&self.table, &columns, styles, segment, limit, locking),
-            Piece::Whole => all_rows(&self.table, &columns, locking),
+            } => next_rows(
+                &self.table,
+                &columns,
+                filter,
+                styles,
+                segment,
+                limit,
+                locking,
+            ),
+            Piece::Whole => all_rows(&self.table, &columns, filter, locking),
         }
     }
 

@@ -27,6 +27,7 @@ pub(crate) enum Locking {
 pub(crate) fn next_rows(
     table: &TableInfo,
     columns: &str,
+    filter: Option<&str>,
     styles: &[KeyStyle],
     segment: &Segment,
     limit: u64,
@@ -55,6 +56,7 @@ pub(crate) fn next_rows(
         }
         (None, _, _) => {}
     }
+    conditions.extend(filter.map(ToOwned::to_owned));
     let order: Vec<&str> = keys.iter().map(|(name, _)| name.as_str()).collect();
     let condition = if conditions.is_empty() {
         String::new()
@@ -74,8 +76,14 @@ pub(crate) fn next_rows(
 }
 
 /// All rows, in no order.
-pub(crate) fn all_rows(table: &TableInfo, columns: &str, locking: Locking) -> Query {
-    let sql = format!("{}{}", select(table, columns), locking.clause());
+pub(crate) fn all_rows(
+    table: &TableInfo,
+    columns: &str,
+    filter: Option<&str>,
+    locking: Locking,
+) -> Query {
+    let wanted = filter.map_or(String::new(), |filter| format!(" WHERE {filter}"));
+    let sql = format!("{}{wanted}{}", select(table, columns), locking.clause());
     Query {
         sql,
         parameters: Vec::new(),
@@ -86,7 +94,8 @@ impl Locking {
     fn clause(self) -> &'static str {
         match self {
             Self::None => "",
-            Self::Share => " FOR SHARE",
+            // As every version says it, also 5.7 and MariaDB.
+            Self::Share => " LOCK IN SHARE MODE",
         }
     }
 }
@@ -145,6 +154,7 @@ mod tests {
         let query = next_rows(
             &table(&["a", "b"]),
             "`a`, `b`, `c`",
+            Some("(`c` <> 0)"),
             &styles,
             &segment,
             10,
@@ -153,7 +163,7 @@ mod tests {
         assert_eq!(
             query.sql,
             "SELECT `a`, `b`, `c` FROM `shop`.`odd``name` FORCE INDEX (`PRIMARY`) WHERE `a` < ? AND \
-             `a` >= ? AND (`a` > ? OR (`a` = ? AND `b` > UNHEX(?))) ORDER BY `a`, `b` LIMIT 10"
+             `a` >= ? AND (`a` > ? OR (`a` = ? AND `b` > UNHEX(?))) AND (`c` <> 0) ORDER BY `a`, `b` LIMIT 10"
         );
         let seven = Value::Int(7);
         assert_eq!(
@@ -175,15 +185,22 @@ mod tests {
             from: Some(KeyValue::Text("1.50".into())),
             ..Segment::ALL
         };
-        let query = next_rows(&table(&["d"]), "`d`", &styles, &begin, 5, Locking::Share);
-        assert!(
-            query
-                .sql
-                .ends_with("WHERE `d` >= CAST(? AS DECIMAL(10,2)) ORDER BY `d` LIMIT 5 FOR SHARE")
-        );
         let query = next_rows(
             &table(&["d"]),
             "`d`",
+            None,
+            &styles,
+            &begin,
+            5,
+            Locking::Share,
+        );
+        assert!(query.sql.ends_with(
+            "WHERE `d` >= CAST(? AS DECIMAL(10,2)) ORDER BY `d` LIMIT 5 LOCK IN SHARE MODE"
+        ));
+        let query = next_rows(
+            &table(&["d"]),
+            "`d`",
+            None,
             &styles,
             &Segment::ALL,
             5,
