@@ -60,6 +60,17 @@ struct StreamStatus {
     error: Option<String>,
 }
 
+/// Where a reading stands between the oldest and the newest entry of its source's log.
+#[derive(Debug, Serialize)]
+struct LogStatus {
+    /// What is still to be read, bytes.
+    behind_bytes: u64,
+    /// What the source would have to delete before it comes to where we are, bytes.
+    headroom_bytes: u64,
+    /// How long until it deletes that, seconds.
+    headroom_seconds: Option<f64>,
+}
+
 #[derive(Debug, Serialize)]
 struct ConnectionStatus {
     connection: String,
@@ -76,6 +87,8 @@ struct ConnectionStatus {
     cursor: Option<Value>,
     /// The cursor in words.
     position: Option<String>,
+    /// Where the reading that goes on stands in its source's log.
+    log: Option<LogStatus>,
     streams: Vec<StreamStatus>,
     error: Option<ErrorReport>,
 }
@@ -164,6 +177,7 @@ impl Told<'_> {
             rows: last.map(rows_of),
             lag_seconds: last.map(|load| self.age(load)),
             position: summary.map(|summary| summary.words),
+            log: None,
             streams: self
                 .names()
                 .into_iter()

@@ -9,13 +9,14 @@
 mod text;
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use tributary_model::Meter;
+use tributary_model::{LogStanding, Meter, now};
 
-use crate::view::ConnectionView;
+use crate::board::Board;
+use crate::view::{ConnectionView, LogView};
 use text::{Kind, Text};
 
 /// What is counted.
@@ -216,6 +217,24 @@ fn gauges(text: &mut Text, views: &[ConnectionView], now: DateTime<Utc>) {
     );
     gauge(
         text,
+        "tributary_source_lag_bytes",
+        "What is still to be read of the source's log, bytes.",
+        &|view| of_log(view, |log| Some(log.behind_bytes as f64)),
+    );
+    gauge(
+        text,
+        "tributary_source_log_headroom_bytes",
+        "What the source would have to delete of its log before it comes to where it is read, bytes.",
+        &|view| of_log(view, |log| Some(log.headroom_bytes as f64)),
+    );
+    gauge(
+        text,
+        "tributary_source_log_headroom_seconds",
+        "How long until the source deletes what is read next of its log, seconds.",
+        &|view| of_log(view, |log| log.headroom_seconds),
+    );
+    gauge(
+        text,
         "tributary_last_commit_timestamp_seconds",
         "When rows of the stream last committed, seconds since 1970.",
         &|view| {
@@ -244,6 +263,11 @@ fn gauges(text: &mut Text, views: &[ConnectionView], now: DateTime<Utc>) {
     );
 }
 
+fn of_log(view: &ConnectionView, read: impl Fn(&LogView) -> Option<f64>) -> Vec<Reading<'_>> {
+    let value = view.log.as_ref().and_then(read);
+    value.map(|value| (None, value)).into_iter().collect()
+}
+
 fn of_streams(
     view: &ConnectionView,
     read: impl Fn(&crate::view::StreamView) -> Option<u64>,
@@ -257,7 +281,8 @@ fn of_streams(
 /// Counts for one connection.
 #[derive(Debug)]
 pub(crate) struct ConnectionMeter {
-    pub(crate) metrics: std::sync::Arc<Metrics>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) board: Arc<Board>,
     pub(crate) connection: String,
 }
 
@@ -275,6 +300,17 @@ impl Meter for ConnectionMeter {
         let labels = [("connection", self.connection.as_str())];
         self.metrics
             .add(Counter::RateLimitWait, &labels, time.as_secs_f64());
+    }
+
+    fn standing(&self, standing: LogStanding) {
+        let log = LogView {
+            behind_bytes: standing.behind_bytes,
+            headroom_bytes: standing.headroom_bytes,
+            headroom_seconds: standing.headroom_seconds,
+            at: now(),
+        };
+        self.board
+            .update(&self.connection, |view| view.log = Some(log));
     }
 }
 

@@ -60,6 +60,7 @@ impl Drop for Abandoned {
 async fn connect(shared: &Shared, job: &Job) -> Result<Connection> {
     let meter = Arc::new(ConnectionMeter {
         metrics: shared.metrics.clone(),
+        board: shared.board.clone(),
         connection: job.name().to_owned(),
     });
     let mut connection = metered(meter, shared.ends.connect(job)).await?;

@@ -169,6 +169,9 @@ pub struct StreamView {
     pub last_commit_at: Option<DateTime<Utc>>,
     /// Why it failed the last time, if it did.
     pub error: Option<ErrorView>,
+    /// What is to be looked at in its last run although it did not fail.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 /// One load: a commit.
@@ -208,6 +211,19 @@ pub struct Freshness {
     pub age_seconds: Option<f64>,
     /// Whether the objective is met.
     pub met: bool,
+}
+
+/// Where a reading stands between the oldest and the newest entry of its source's log.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LogView {
+    /// What is still to be read, bytes.
+    pub behind_bytes: u64,
+    /// What the source would have to delete before it comes to where we are, bytes.
+    pub headroom_bytes: u64,
+    /// How long until it deletes that, seconds; `null` where it never does.
+    pub headroom_seconds: Option<f64>,
+    /// When that was found out.
+    pub at: DateTime<Utc>,
 }
 
 /// Rows written, by time.
@@ -264,6 +280,8 @@ pub struct ConnectionView {
     pub last_commit_at: Option<DateTime<Utc>>,
     /// The cursor of the whole source in words, where it has one.
     pub position: Option<String>,
+    /// Where the reading that goes on stands in its source's log, where there is one.
+    pub log: Option<LogView>,
     /// Its streams by name.
     pub streams: Vec<StreamView>,
     /// Its last loads, the newest first.
@@ -410,6 +428,7 @@ impl StreamView {
             records_rejected: 0,
             last_commit_at: None,
             error: None,
+            warnings: Vec::new(),
         }
     }
 }

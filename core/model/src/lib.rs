@@ -22,13 +22,14 @@ mod secret;
 mod source;
 mod state;
 mod vault;
+mod verify;
 
 pub use clock::now;
 pub use data_type::DataType;
 pub use destination::{
     Answer, AnyDestination, AnyLoad, Batch, Capabilities, Change, Commit, Deletes, Destination,
-    Existing, Fence, Load, LoadPlan, LoadRecord, Mode, Place, Receipt, StreamCount, TableColumn,
-    TablePlan,
+    Existing, Fence, Load, LoadPlan, LoadRecord, Mode, Old, Place, Receipt, StreamCount,
+    TableColumn, TablePlan,
 };
 pub use error::{Context, Error, ErrorKind, Result};
 pub use fault::{Fault, Severity};
@@ -36,11 +37,11 @@ pub use message::{
     ChangeBatch, Checkpoint, Message, Op, Phase, PositionRun, Positions, Presence, Rejection, Row,
     Rows, Scope, TruncateKind,
 };
-pub use meter::{Meter, meter, metered};
+pub use meter::{LogStanding, Meter, meter, metered};
 pub use name::{ConnectionName, StreamName, TableName};
 pub use options::{
-    ColumnRule, ConnectionOptions, FlushPolicy, Mask, SchemaChanges, Selection, StreamOptions,
-    matches,
+    ColumnRule, ConnectionOptions, FlushPolicy, Mask, RejectLimit, SchemaChanges, Selection,
+    StreamOptions, matches,
 };
 pub use report::{Finding, Report, Verdict};
 pub use schema::{Column, Stream, StreamSchema};
@@ -48,5 +49,6 @@ pub use secret::Secret;
 pub use source::{
     AnyOutput, AnySource, Catalog, CursorSummary, Envelope, Output, ReadRequest, Source, Until,
 };
-pub use state::State;
+pub use state::{Remembered, State};
 pub use vault::Vault;
+pub use verify::{Batches, KeyRange, ScanRequest, TableScan, View};

@@ -1,4 +1,4 @@
-//! Counts what sources ask of APIs.
+//! Counts what sources ask of APIs, and notes where they stand in a log.
 //!
 //! Whoever makes a source says who counts ([`metered`]); a client takes the meter along when it is
 //! made ([`meter`]). So no connector has to hand it on.
@@ -16,6 +16,20 @@ pub trait Meter: fmt::Debug + Send + Sync {
     fn request(&self, status: Option<u16>);
     /// So long was waited to keep a limit.
     fn waited(&self, time: Duration);
+    /// This is where the reading stands in its source's log.
+    fn standing(&self, _: LogStanding) {}
+}
+
+/// Where a reading stands between the oldest and the newest entry of its source's log.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct LogStanding {
+    /// What is still to be read, bytes.
+    pub behind_bytes: u64,
+    /// What the source would have to delete before it comes to where we are, bytes.
+    pub headroom_bytes: u64,
+    /// How long until it deletes that by its own settings, seconds; `None` where it never does, or
+    /// does not say.
+    pub headroom_seconds: Option<f64>,
 }
 
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use serde_json::Value;
 use tributary_config::ConnectionPlan;
 use tributary_model::{Phase, StreamName};
 
-use super::{ConnectionStatus, Standing, StreamStatus};
+use super::{ConnectionStatus, LogStatus, Standing, StreamStatus};
 
 /// The status that a view of the daemon amounts to.
 pub(super) fn status(plan: &ConnectionPlan, view: &Value) -> ConnectionStatus {
@@ -21,6 +21,7 @@ pub(super) fn status(plan: &ConnectionPlan, view: &Value) -> ConnectionStatus {
         lag_seconds: lag,
         cursor: None,
         position: text(&view["position"]),
+        log: log(&view["log"]),
         streams: streams
             .into_iter()
             .flatten()
@@ -48,6 +49,14 @@ fn stream(view: &Value, lag: Option<f64>) -> StreamStatus {
         position: text(&view["position"]),
         error: text(&view["error"]["message"]),
     }
+}
+
+fn log(view: &Value) -> Option<LogStatus> {
+    Some(LogStatus {
+        behind_bytes: view["behind_bytes"].as_u64()?,
+        headroom_bytes: view["headroom_bytes"].as_u64()?,
+        headroom_seconds: view["headroom_seconds"].as_f64(),
+    })
 }
 
 /// Whether there is something to go on from.

@@ -55,6 +55,15 @@ fn heading(connection: &ConnectionStatus) -> String {
         let age = ago(connection.lag_seconds);
         text += &format!("  last load {at} ({age} ago), {} rows\n", thousands(rows));
     }
+    if let Some(log) = &connection.log {
+        let left = ago(log.headroom_seconds);
+        let left = if left.is_empty() { "never" } else { &left };
+        text += &format!(
+            "  {} bytes of the log to read, deleted in: {left} ({} bytes before that)\n",
+            thousands(log.behind_bytes),
+            thousands(log.headroom_bytes)
+        );
+    }
     let cursor = shown(connection.position.as_ref(), connection.cursor.as_ref());
     if !cursor.is_empty() {
         text += &format!("  read up to {}\n", cut(&cursor, LONGEST));

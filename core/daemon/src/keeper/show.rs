@@ -44,6 +44,7 @@ impl Keeper {
             freshness: None,
             last_commit_at: None,
             position: None,
+            log: None,
             streams: Vec::new(),
             loads: Vec::new(),
             error: runs.first().and_then(|run| run.error.clone()),

@@ -39,6 +39,7 @@ pub fn fresh(name: &str) -> ConnectionView {
         freshness: None,
         last_commit_at: None,
         position: None,
+        log: None,
         streams: Vec::new(),
         loads: Vec::new(),
         runs: Vec::new(),
