@@ -1,19 +1,30 @@
 //! Where in the log a reading begins, and whether the log still has what lies behind.
 //!
 //! A position is only ever continued on the server that wrote it, or, by GTID, on one that proves
-//! to have the same transactions. The absence of a position means the beginning, never the end of
+//! to have the same transactions. That it is the same server with the same log is checked besides:
+//! a log that was reset gives out the same names of files and numbers of transactions again. The absence of a position means the beginning, never the end of
 //! the log.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mysql_async::Conn;
 use tributary_model::{Error, ErrorKind, Result};
 
 use crate::cursor::LogCursor;
 use crate::failure::classify;
-use crate::gtid::Gtids;
+use crate::gtid::{GtidPosition, Gtids};
+use crate::log::birth::Birth;
 use crate::position::LogPosition;
-use crate::server::{Flavor, Server, gtids_at, log_files, status};
+use crate::server::{Flavor, LogFile, Server, gtid_state, gtids_at, log_files, status};
+
+/// How the server is told where to begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Road {
+    /// By the GTIDs that are known: on another server than before, and always on MySQL with GTIDs.
+    Gtid,
+    /// By file and offset.
+    Position,
+}
 
 /// Where to begin.
 #[derive(Clone, Debug)]
@@ -24,8 +35,14 @@ pub(crate) struct Start {
     pub(crate) gtids: Option<Gtids>,
     /// Counts the servers followed so far.
     pub(crate) era: u32,
-    /// XA transactions that are prepared and have no rows of interest.
+    /// XA transactions that are prepared.
     pub(crate) prepared: BTreeSet<String>,
+    /// Where those of them begin that have rows of interest.
+    pub(crate) withheld: BTreeMap<String, LogPosition>,
+    /// Which of the two says where.
+    pub(crate) road: Road,
+    /// The file where the last reading ended, which must still be that one.
+    pub(crate) birth: Option<Birth>,
 }
 
 /// The end of the log, for a first reading: asked for before anything is read.
@@ -36,6 +53,9 @@ pub(crate) async fn fresh(conn: &mut Conn, server: &Server) -> Result<Start> {
         gtids: now.gtids,
         era: 0,
         prepared: BTreeSet::new(),
+        withheld: BTreeMap::new(),
+        road: Road::Position,
+        birth: None,
     })
 }
 
@@ -48,20 +68,52 @@ pub(crate) async fn resume(conn: &mut Conn, server: &Server, at: &LogCursor) -> 
         .transpose()?;
     let is_same = at.server == server.identity.to_string();
     let era = if is_same { at.era } else { at.era + 1 };
-    match (&gtids, server.flavor) {
+    let files = log_files(conn, server).await?;
+    let road = match (&gtids, server.flavor) {
         (Some(Gtids::Mysql(_)), Flavor::MySql) if server.gtid() => {
+            if is_same {
+                require_numbering(&files, at)?;
+            }
             require_transactions(conn, at).await?;
+            Road::Gtid
+        }
+        (Some(Gtids::Mariadb(ours)), Flavor::MariaDb) if !is_same => {
+            require_domains(conn, &files, ours, at).await?;
+            Road::Gtid
         }
         _ if !is_same => return Err(replaced(at, server)),
-        (_, Flavor::MariaDb) => require_same_history(conn, server, at, gtids.as_ref()).await?,
-        (_, Flavor::MySql) => require_file(conn, server, at).await?,
-    }
+        (_, Flavor::MariaDb) => {
+            require_same_history(conn, &files, at, gtids.as_ref()).await?;
+            Road::Position
+        }
+        (_, Flavor::MySql) => {
+            require_file(&files, at)?;
+            Road::Position
+        }
+    };
+    let is_kept = files.iter().any(|file| file.name == at.position.file);
+    let birth = at.born.filter(|_| is_same && is_kept).map(|born| Birth {
+        file: at.position.file.clone(),
+        at: born,
+    });
     let gtids = if server.gtid() { gtids } else { None };
     Ok(Start {
         position: at.position.clone(),
         gtids,
         era,
-        prepared: at.prepared.clone(),
+        // Their rows stand at places of the log that was read before.
+        prepared: if is_same {
+            at.prepared.clone()
+        } else {
+            BTreeSet::new()
+        },
+        withheld: if is_same {
+            at.withheld.clone()
+        } else {
+            BTreeMap::new()
+        },
+        road,
+        birth,
     })
 }
 
@@ -86,14 +138,7 @@ async fn require_transactions(conn: &mut Conn, at: &LogCursor) -> Result<()> {
         .map_err(|error| classify(error, "comparing transactions with the server's"))?
         .ok_or_else(|| Error::bug("GTID_SUBSET had no answer"))?;
     if has_ours == 0 {
-        return Err(Error::new(
-            ErrorKind::Incompatible,
-            format!(
-                "the server lacks transactions that were already copied from {} (up to {})",
-                at.server, at.position
-            ),
-        )
-        .fix(START_OVER));
+        return Err(lacking(at));
     }
     if keeps_rest == 0 {
         Err(purged(&at.position, None))
@@ -102,14 +147,24 @@ async fn require_transactions(conn: &mut Conn, at: &LogCursor) -> Result<()> {
     }
 }
 
+/// MySQL with GTIDs on the server of before: its files go on where they were. Numbers of
+/// transactions do not tell: after a reset they are given out again.
+fn require_numbering(files: &[LogFile], at: &LogCursor) -> Result<()> {
+    match require_file(files, at) {
+        // Whether what lies behind it is kept, its GTIDs say.
+        Err(error) if error.kind() == ErrorKind::Expired => Ok(()),
+        outcome => outcome,
+    }
+}
+
 /// MariaDB: our place in the file is there and has the GTIDs behind it that we have.
 async fn require_same_history(
     conn: &mut Conn,
-    server: &Server,
+    files: &[LogFile],
     at: &LogCursor,
     gtids: Option<&Gtids>,
 ) -> Result<()> {
-    require_file(conn, server, at).await?;
+    require_file(files, at)?;
     let Some(ours) = gtids else { return Ok(()) };
     let theirs = gtids_at(conn, &at.position).await?.map(Gtids::Mariadb);
     if theirs.as_ref() == Some(ours) {
@@ -119,20 +174,52 @@ async fn require_same_history(
     }
 }
 
-/// The file is there and long enough.
-async fn require_file(conn: &mut Conn, server: &Server, at: &LogCursor) -> Result<()> {
-    let files = log_files(conn, server).await?;
-    match files.iter().find(|file| file.name == at.position.file) {
-        Some(file) if file.size >= at.position.offset => Ok(()),
-        Some(_) => Err(rewritten(at)),
-        None => Err(purged(
-            &at.position,
-            files.first().map(|file| file.name.as_str()),
-        )),
+/// MariaDB, another server than before: it has written each of our last transactions into its own
+/// log, and nothing that we lack is purged. The server checks it once more when the log is asked for.
+async fn require_domains(
+    conn: &mut Conn,
+    files: &[LogFile],
+    ours: &GtidPosition,
+    at: &LogCursor,
+) -> Result<()> {
+    let state = gtid_state(conn).await?;
+    let has = |gtid| state.iter().any(|written| written.covers(gtid));
+    if ours.is_empty() || !ours.iter().all(has) {
+        return Err(lacking(at));
+    }
+    let Some(oldest) = files.first() else {
+        return Err(purged(&at.position, None));
+    };
+    let begin = LogPosition::new(oldest.name.clone(), 4);
+    let before = gtids_at(conn, &begin).await?.unwrap_or_default();
+    // What was written before the oldest file that is kept must be ours already.
+    if before.iter().all(|gone| ours.reaches(gone)) {
+        Ok(())
+    } else {
+        Err(purged(&at.position, Some(&oldest.name)))
     }
 }
 
-const START_OVER: &str = "If this is the right server, copy the tables anew: `tributary sync \
+/// The file is there and long enough.
+fn require_file(files: &[LogFile], at: &LogCursor) -> Result<()> {
+    if let Some(file) = files.iter().find(|file| file.name == at.position.file) {
+        return if file.size >= at.position.offset {
+            Ok(())
+        } else {
+            Err(rewritten(at))
+        };
+    }
+    let oldest = files.first().map(|file| file.name.as_str());
+    // Files go in order: one that is gone is older than the oldest that is kept.
+    let is_older = oldest.is_none_or(|oldest| at.position < LogPosition::new(oldest, 0));
+    if is_older {
+        Err(purged(&at.position, oldest))
+    } else {
+        Err(rewritten(at))
+    }
+}
+
+pub(crate) const START_OVER: &str = "If this is the right server, copy the tables anew: `tributary sync \
      CONNECTION --full-refresh`. Otherwise correct the address.";
 
 fn replaced(at: &LogCursor, server: &Server) -> Error {
@@ -144,6 +231,18 @@ fn replaced(at: &LogCursor, server: &Server) -> Error {
             server.identity, at.server
         ),
     )
+    .fix(START_OVER)
+}
+
+fn lacking(at: &LogCursor) -> Error {
+    Error::new(
+        ErrorKind::Incompatible,
+        format!(
+            "the server lacks transactions that were already copied from {} (up to {})",
+            at.server, at.position
+        ),
+    )
+    .because("it was restored from a backup or reset, lags behind, or belongs to another group of servers")
     .fix(START_OVER)
 }
 
@@ -168,8 +267,9 @@ pub(crate) fn purged(position: &LogPosition, oldest: Option<&str>) -> Error {
         format!("the change log position {position} is no longer on the server{kept}"),
     )
     .fix(
-        "The changes in between can't be read any more. Copy the tables anew with `tributary sync \
-         CONNECTION --full-refresh`, or set `snapshot: when_needed` to have that done by itself; \
-         then keep the log longer (binlog_expire_logs_seconds).",
+        "The changes in between can't be read any more. Find and write what was missed with `tributary \
+         verify CONNECTION --repair`, or copy the tables anew with `tributary sync CONNECTION \
+         --full-refresh`, or set `snapshot: when_needed` to have that done by itself; then keep the log \
+         longer (binlog_expire_logs_seconds).",
     )
 }

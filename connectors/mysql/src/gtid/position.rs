@@ -29,6 +29,24 @@ impl fmt::Display for DomainGtid {
     }
 }
 
+impl DomainGtid {
+    /// Reads a list of them, of whatever domains.
+    ///
+    /// # Errors
+    /// Fails on what a server does not print.
+    pub(crate) fn list(text: &str) -> Result<Vec<Self>> {
+        parts(text)
+            .map(|part| read(part).ok_or_else(|| unreadable("GTID of MariaDB", part)))
+            .collect()
+    }
+
+    /// Whether a log whose last transaction of this server and domain is `self` has `other`.
+    pub(crate) fn covers(&self, other: Self) -> bool {
+        (self.domain, self.server) == (other.domain, other.server)
+            && self.sequence >= other.sequence
+    }
+}
+
 /// The last transaction of each domain.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
@@ -43,6 +61,22 @@ impl GtidPosition {
     /// The last transaction of a domain.
     pub(crate) fn last(&self, domain: u32) -> Option<DomainGtid> {
         self.0.get(&domain).copied()
+    }
+
+    /// The last transactions, domain by domain.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = DomainGtid> {
+        self.0.values().copied()
+    }
+
+    /// Whether there is none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether `gtid` is not behind the last one of its domain.
+    pub(crate) fn reaches(&self, gtid: DomainGtid) -> bool {
+        self.last(gtid.domain)
+            .is_some_and(|last| last.sequence >= gtid.sequence)
     }
 
     pub(super) fn raise(&mut self, gtid: DomainGtid) {
@@ -72,15 +106,17 @@ impl FromStr for GtidPosition {
     /// the highest number of the domain counts.
     fn from_str(text: &str) -> Result<Self> {
         let mut position = Self::default();
-        for part in text
-            .split(',')
-            .map(str::trim)
-            .filter(|part| !part.is_empty())
-        {
-            position.raise(read(part).ok_or_else(|| unreadable("GTID of MariaDB", part))?);
+        for gtid in DomainGtid::list(text)? {
+            position.raise(gtid);
         }
         Ok(position)
     }
+}
+
+fn parts(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',')
+        .map(str::trim)
+        .filter(|part| !part.is_empty())
 }
 
 fn read(part: &str) -> Option<DomainGtid> {
@@ -126,6 +162,20 @@ mod tests {
         for text in ["0-1", "0-1-2-3", "a-1-2", "0-1--2", "4294967296-1-1"] {
             assert!(text.parse::<GtidPosition>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_log_has_what_its_servers_wrote_last_and_before() {
+        let state = DomainGtid::list("0-1-5,\n0-2-9,1-1-3").unwrap();
+        let has = |text: &str| {
+            position(text)
+                .iter()
+                .all(|gtid| state.iter().any(|of| of.covers(gtid)))
+        };
+        assert!(has("0-1-5,1-1-2") && has("0-2-7"));
+        assert!(!has("0-1-6") && !has("0-3-1") && !has("2-1-1"));
+        let ours = position("0-2-9");
+        assert!(ours.reaches(state[0]) && ours.reaches(state[1]) && !ours.reaches(state[2]));
     }
 
     fn positions() -> impl Strategy<Value = GtidPosition> {

@@ -1,5 +1,6 @@
 //! The change log: its events.
 
+pub(crate) mod birth;
 pub(crate) mod event;
 mod metadata;
 pub(crate) mod rows;

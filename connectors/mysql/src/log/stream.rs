@@ -4,7 +4,7 @@
 //! boundary whenever [`LogStream::is_boundary`] holds. A transaction's name joins the set when the
 //! transaction ends, never when it begins: a cursor taken in between would skip it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -16,17 +16,23 @@ use tributary_model::{Error, ErrorKind, Result, now};
 
 use crate::failure::{classify, server_code};
 use crate::gtid::{DomainGtid, Gtids, Source};
+use crate::log::birth::Birth;
 use crate::log::event::{self, Event, Query};
 use crate::position::LogPosition;
-use crate::server::{Flavor, Server};
+use crate::server::{Flavor, Server, log_files};
 use crate::session;
 use crate::settings::Settings;
-use crate::start::Start;
+use crate::start::{Road, Start};
 
 /// Heartbeats every five seconds (in nanoseconds), so that either side notices when the other has
 /// gone; and on MariaDB the wish to get GTID events as they are.
 const DUMP_SESSION: &str = "SET @master_heartbeat_period = 5000000000, \
      @source_heartbeat_period = 5000000000, @mariadb_slave_capability = 4";
+
+/// Where the events of a file begin.
+const BEGINNING: u64 = 4;
+/// The event at the beginning of each file.
+const FORMAT: u8 = 15;
 
 /// A server that has nothing to tell says so every five seconds; after this long it is away. // G6
 const SILENCE: Duration = Duration::from_secs(60);
@@ -42,8 +48,12 @@ pub(crate) enum Step {
     Statement(Query),
     /// The rows of this transaction so far never happened.
     RolledBack,
+    /// Some of them did not; it goes on.
+    RolledBackTo,
     /// A two-phase transaction is prepared, its outcome is open.
     Prepared,
+    /// A two-phase transaction has committed whose rows are to be read from there.
+    Replay(LogPosition),
     /// A two-phase transaction has committed whose rows were never seen.
     UnknownXa,
     /// A transaction ended well.
@@ -84,22 +94,57 @@ pub(crate) struct LogStream {
     /// The two-phase transaction that goes on.
     xid: Option<String>,
     prepared: BTreeSet<String>,
-    last_prepared: Option<String>,
+    /// Where those of them begin that have rows of selected tables.
+    withheld: BTreeMap<String, LogPosition>,
+    /// Where the transaction begins that goes on, and whether it has such rows.
+    began: u64,
+    holds_rows: bool,
     /// Up to when the log has been read, once an event has told.
     read_up_to: Option<DateTime<Utc>>,
+    /// When the server began the file, seconds since 1970, once the file has told.
+    born: Option<u32>,
+    /// What the first file must say, if it is the one where the last reading ended.
+    expected: Option<Birth>,
+    /// The files of the log, where it is not known with which one the server begins.
+    names: Vec<String>,
 }
 
 impl LogStream {
     /// Asks the server for its log from a boundary on.
     pub(crate) async fn open(settings: &Settings, server: &Server, start: &Start) -> Result<Self> {
+        Self::open_as(settings.server_id, settings, server, start).await
+    }
+
+    /// The same under another replica id.
+    pub(crate) async fn open_as(
+        server_id: u32,
+        settings: &Settings,
+        server: &Server,
+        start: &Start,
+    ) -> Result<Self> {
         let (position, gtids) = (&start.position, start.gtids.clone());
         let mut conn = session::open(settings).await?;
-        conn.query_drop(DUMP_SESSION)
-            .await
-            .map_err(|error| classify(error, "preparing to read the change log"))?;
-        let request = BinlogStreamRequest::new(settings.server_id);
+        let by_gtid = match &gtids {
+            Some(Gtids::Mysql(_)) => true,
+            Some(Gtids::Mariadb(_)) | None => start.road == Road::Gtid,
+        };
+        let names = match (&gtids, by_gtid) {
+            (Some(Gtids::Mariadb(_)), true) => {
+                let files = log_files(&mut conn, server).await?;
+                files.into_iter().map(|file| file.name).collect()
+            }
+            _ => Vec::new(),
+        };
+        for statement in session_of(gtids.as_ref().filter(|_| by_gtid)) {
+            conn.query_drop(statement)
+                .await
+                .map_err(|error| classify(error, "preparing to read the change log"))?;
+        }
+        let request = BinlogStreamRequest::new(server_id);
         let request = match &gtids {
             Some(Gtids::Mysql(set)) => request.with_gtid().with_gtid_set(set.to_sids()),
+            // The server looks for the place by what the session was told.
+            Some(Gtids::Mariadb(_)) if by_gtid => request.with_pos(BEGINNING),
             Some(Gtids::Mariadb(_)) | None => request
                 .with_filename(position.file.as_bytes())
                 .with_pos(position.offset),
@@ -114,13 +159,31 @@ impl LogStream {
             position: position.clone(),
             gtids,
             group: Group::Outside,
-            is_located: !matches!(start.gtids, Some(Gtids::Mysql(_))),
+            is_located: !by_gtid,
             name: None,
             xid: None,
             prepared: start.prepared.clone(),
-            last_prepared: None,
+            withheld: start.withheld.clone(),
+            began: 0,
+            holds_rows: false,
             read_up_to: None,
+            born: None,
+            expected: start.birth.clone(),
+            names,
         })
+    }
+
+    /// When the server began the file that is read, once the file has told.
+    pub(crate) fn born(&self) -> Option<u32> {
+        self.born
+    }
+
+    /// What the last reading's file should have said, where the server has begun with another.
+    pub(crate) fn unproved(&mut self) -> Option<Birth> {
+        match self.born {
+            Some(_) => self.expected.take(),
+            None => None,
+        }
     }
 
     /// Up to when the log has been read, once an event has told.
@@ -138,21 +201,29 @@ impl LogStream {
         self.gtids.as_ref()
     }
 
-    /// XA transactions that are prepared; the reader has refused those with rows of interest.
+    /// XA transactions that are prepared.
     pub(crate) fn prepared(&self) -> &BTreeSet<String> {
         &self.prepared
     }
 
-    /// Makes a prepared transaction one whose rows were not read: its commit has consequences.
-    pub(crate) fn forget_prepared(&mut self) {
-        if let Some(xid) = self.last_prepared.take() {
-            self.prepared.remove(&xid);
-        }
+    /// Where those of them begin that have rows of selected tables.
+    pub(crate) fn withheld(&self) -> &BTreeMap<String, LogPosition> {
+        &self.withheld
+    }
+
+    /// Whether it is not known yet what becomes of the rows that come.
+    pub(crate) fn is_two_phase(&self) -> bool {
+        self.xid.is_some()
+    }
+
+    /// Notes that the transaction that goes on has rows of a selected table.
+    pub(crate) fn withhold(&mut self) {
+        self.holds_rows = true;
     }
 
     /// Whether the position is one that a cursor may hold.
     pub(crate) fn is_boundary(&self) -> bool {
-        self.group == Group::Outside && self.is_located
+        self.group == Group::Outside && self.is_located && self.born.is_some()
     }
 
     /// The next step if it has already arrived.
@@ -191,6 +262,7 @@ impl LogStream {
         event::verify(&raw)?;
         let event = event::read(&raw)?;
         self.move_on(&raw, &event)?;
+        self.note_birth(&raw)?;
         self.note_time(&raw, &event);
         Ok(self.interpret(raw, event))
     }
@@ -204,13 +276,47 @@ impl LogStream {
         }
     }
 
+    /// Each file begins by saying when. The same name with another birthday is another log.
+    fn note_birth(&mut self, raw: &Raw) -> Result<()> {
+        if raw.header().event_type_raw() != FORMAT {
+            return Ok(());
+        }
+        let born = raw.header().timestamp();
+        self.born = Some(born);
+        match self
+            .expected
+            .take_if(|birth| birth.file == self.position.file)
+        {
+            Some(birth) => birth.compare(born),
+            None => Ok(()),
+        }
+    }
+
     /// Follows the position.
     fn move_on(&mut self, raw: &Raw, event: &Event) -> Result<()> {
+        // A compressed transaction that can't be unpacked comes as none at all.
+        if matches!(event, Event::Gtid(..) | Event::AnonymousGtid) && self.group == Group::Announced
+        {
+            return Err(Error::new(
+                ErrorKind::Malformed,
+                format!("the transaction before {} did not come", self.position),
+            ));
+        }
+        if self.is_boundary() {
+            self.began = self.position.offset;
+            self.holds_rows = false;
+        }
         if let Event::Rotate { file, offset } = event {
-            self.position = LogPosition::new(self.file_name(raw, file)?, *offset);
-            self.is_located = true;
+            let file = self.file_name(raw, file)?;
+            if file != self.position.file {
+                self.born = None;
+            }
+            self.position = LogPosition::new(file, *offset);
+            // MariaDB says nothing of what it passes over: its next event tells where we are.
+            self.is_located |= self.names.is_empty();
         } else if !event::is_artificial(raw) || matches!(event, Event::Heartbeat) {
             self.position.offset = unwrapped(self.position.offset, raw.header().log_pos());
+            self.is_located = true;
         }
         Ok(())
     }
@@ -219,12 +325,15 @@ impl LogStream {
     /// checksum behind the name that nobody has announced yet.
     fn file_name(&self, raw: &Raw, file: &[u8]) -> Result<String> {
         const CHECKSUM: usize = 4;
-        let asked = self.position.file.as_bytes();
-        let is_padded = self.flavor == Flavor::MariaDb
-            && event::is_artificial(raw)
-            && file.len() == asked.len() + CHECKSUM
-            && file.starts_with(asked);
-        let name = if is_padded { asked } else { file };
+        let is_padded = |asked: &&String| {
+            let asked = asked.as_bytes();
+            file.len() == asked.len() + CHECKSUM && file.starts_with(asked)
+        };
+        let mut asked = self.names.iter().chain([&self.position.file]);
+        let padded = asked
+            .find(is_padded)
+            .filter(|_| self.flavor == Flavor::MariaDb && event::is_artificial(raw));
+        let name = padded.map_or(file, |asked| asked.as_bytes());
         String::from_utf8(name.to_vec()).map_err(|cause| {
             Error::new(
                 ErrorKind::Malformed,
@@ -249,10 +358,22 @@ impl LogStream {
                 self.begin(group, Some(Name::MariaDb(gtid)))
             }
             Event::Xid => self.end(Step::Committed),
-            Event::XaPrepare { one_phase: true } => self.end(Step::Committed),
+            Event::XaPrepare { one_phase: true } => {
+                let place = LogPosition::new(self.position.file.clone(), self.began);
+                let holds_rows = self.holds_rows;
+                self.end(match holds_rows {
+                    true => Step::Replay(place),
+                    false => Step::Committed,
+                })
+            }
             Event::XaPrepare { one_phase: false } => {
-                self.last_prepared = self.xid.take();
-                self.prepared.extend(self.last_prepared.clone());
+                if let Some(xid) = self.xid.take() {
+                    if self.holds_rows {
+                        let place = LogPosition::new(self.position.file.clone(), self.began);
+                        self.withheld.insert(xid.clone(), place);
+                    }
+                    self.prepared.insert(xid);
+                }
                 self.end(Step::Prepared)
             }
             Event::TableMap => Step::TableMap(raw),
@@ -277,6 +398,7 @@ impl LogStream {
             _ => {}
         }
         self.group = Group::Outside;
+        self.xid = None;
         step
     }
 
@@ -293,6 +415,13 @@ impl LogStream {
         if is("ROLLBACK") {
             return self.end(Step::RolledBack);
         }
+        let begins = |keyword: &str| {
+            let start = text.get(..keyword.len());
+            start.is_some_and(|start| start.eq_ignore_ascii_case(keyword))
+        };
+        if begins("ROLLBACK TO ") || begins("ROLLBACK WORK TO ") {
+            return Step::RolledBackTo;
+        }
         if text
             .get(..3)
             .is_some_and(|start| start.eq_ignore_ascii_case("XA "))
@@ -307,8 +436,7 @@ impl LogStream {
     }
 
     /// `XA START` opens a group, `XA END` belongs to it; commit and rollback stand alone, and tell
-    /// of a transaction that was prepared before: without its rows, or it would have been refused;
-    /// unless that was before this log was followed.
+    /// of a transaction that was prepared before; perhaps before this log was followed.
     fn two_phase(&mut self, what: &str) -> Step {
         let (verb, xid) = what.split_once(' ').unwrap_or((what, ""));
         let xid = xid.split_whitespace().collect::<String>();
@@ -320,12 +448,30 @@ impl LogStream {
             }
             "END" => Step::Nothing,
             "COMMIT" if !self.prepared.remove(&xid) => self.end(Step::UnknownXa),
+            "COMMIT" => {
+                let place = self.withheld.remove(&xid);
+                self.end(place.map_or(Step::Nothing, Step::Replay))
+            }
             _ => {
                 self.prepared.remove(&xid);
+                self.withheld.remove(&xid);
                 self.end(Step::Nothing)
             }
         }
     }
+}
+
+/// What is said before the log is asked for. MariaDB takes a place by GTID from the session; strict,
+/// so that it refuses a place that is not in its log.
+fn session_of(gtids: Option<&Gtids>) -> Vec<String> {
+    let mut statements = vec![DUMP_SESSION.to_owned()];
+    if let Some(Gtids::Mariadb(position)) = gtids {
+        statements.push(format!(
+            "SET @slave_connect_state = '{position}', @slave_gtid_strict_mode = 1, \
+             @slave_gtid_ignore_duplicates = 0"
+        ));
+    }
+    statements
 }
 
 /// The server answers a missing privilege as if the password were wrong.

@@ -7,7 +7,7 @@ use tributary_model::{Error, ErrorKind, Result};
 use super::{Flavor, Server, Version, silent};
 use crate::ask::{Ask, TextRow};
 use crate::failure::classify;
-use crate::gtid::{GtidPosition, Gtids};
+use crate::gtid::{DomainGtid, GtidPosition, Gtids};
 use crate::names::quote_text;
 use crate::position::LogPosition;
 
@@ -91,6 +91,16 @@ async fn mariadb_gtids(conn: &mut impl Ask) -> Result<GtidPosition> {
         .map_err(|error| classify(error, "asking for the GTID position"))?;
     let text = rows.first().and_then(|row| row.at(0));
     text.unwrap_or_default().parse()
+}
+
+/// The last transaction of each server in each domain that is in MariaDB's own log.
+pub(crate) async fn gtid_state(conn: &mut impl Ask) -> Result<Vec<DomainGtid>> {
+    let rows = conn
+        .ask("SELECT @@GLOBAL.gtid_binlog_state")
+        .await
+        .map_err(|error| classify(error, "asking for the transactions in the log"))?;
+    let text = rows.first().and_then(|row| row.at(0));
+    DomainGtid::list(text.unwrap_or_default())
 }
 
 /// The GTID position that belongs to a place in MariaDB's log; `None` where the place is not
