@@ -2,7 +2,7 @@
 
 use tributary_model::{Error, ErrorKind, Fault, Secret};
 
-use super::{Checked, Endpoint, Tls, random_server_id};
+use super::{Checked, Endpoint, Limits, Tls, random_server_id};
 use crate::address::{self, UrlParts};
 use crate::config::{Config, TlsConfig, TlsMode};
 use crate::names::is_system_database;
@@ -229,4 +229,20 @@ pub(super) fn chunk_rows(chosen: Option<u64>) -> Checked<u64> {
         )),
         chosen => Ok(chosen.unwrap_or(DEFAULT_CHUNK_ROWS)),
     }
+}
+
+pub(super) fn limits(config: &Config) -> Checked<Limits> {
+    let at_least_one = |key: &'static [&'static str], chosen: Option<u64>| match chosen {
+        Some(0) => Err(wrong(
+            key,
+            format!("`{}` is 0: no table would ever be copied", key[0]),
+            "Choose at least 1, or take the line out to have no limit.",
+        )),
+        chosen => Ok(chosen),
+    };
+    Ok(Limits {
+        rows_per_second: at_least_one(&["max_rows_per_second"], config.max_rows_per_second)?,
+        threads_running: at_least_one(&["max_threads_running"], config.max_threads_running)?,
+        replica_lag: at_least_one(&["max_replica_lag"], config.max_replica_lag)?,
+    })
 }

@@ -43,12 +43,17 @@
 
 mod copier;
 mod fence;
+mod pace;
 mod query;
 mod segment;
 mod split;
 mod view;
 
 pub(crate) use copier::{Batch, Copied, Copier, Job, JobId, Low, Piece};
+pub(crate) use fence::{Fence, View};
+pub(crate) use pace::Pace;
+pub(crate) use query::{Locking, Query, all_rows, next_rows};
 pub(crate) use segment::{KeyStyle, key_styles};
 pub use segment::{KeyValue, Segment};
 pub(crate) use split::segments;
+pub(crate) use view::{Arriving, Shape};

@@ -10,8 +10,8 @@ use crate::layout::Layout;
 
 /// A range of a table's key that is still to be copied.
 ///
-/// Ranges are cut by the first column of the key, and only where that is an integer. Order is the
-/// server's alone: nothing here compares keys.
+/// Ranges are cut by the first column of the key. Order is the server's alone: nothing here compares
+/// keys.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Segment {
@@ -108,9 +108,7 @@ impl KeyStyle {
         Ok(match (self, value) {
             (_, Sent::Int(number)) => KeyValue::Int(number),
             (_, Sent::UInt(number)) => KeyValue::Uint(number),
-            (Self::Bytes, Sent::Bytes(bytes)) => {
-                KeyValue::Hex(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
-            }
+            (Self::Bytes, Sent::Bytes(bytes)) => KeyValue::hex(bytes),
             (Self::Plain | Self::Decimal(..), Sent::Bytes(bytes)) => {
                 KeyValue::Text(String::from_utf8(bytes.to_vec()).map_err(|cause| {
                     Error::bug("a key arrived that is not UTF-8").because(cause)
@@ -131,6 +129,12 @@ impl KeyStyle {
                 return Err(Error::bug("a key arrived that is no key"));
             }
         })
+    }
+}
+
+impl KeyValue {
+    pub(super) fn hex(bytes: &[u8]) -> Self {
+        Self::Hex(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
     }
 }
 
