@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use tributary_model::{CursorSummary, DataType, Phase, StreamSchema};
+use tributary_model::{CursorSummary, DataType, Phase, StreamName, StreamSchema};
 
+use crate::history::Declared;
 use crate::position::LogPosition;
 use crate::snapshot::Segment;
 
@@ -33,9 +34,20 @@ pub struct LogCursor {
     /// Counts the servers that this connection has followed; file numbers of different eras do not
     /// compare.
     pub(crate) era: u32,
-    /// XA transactions that are prepared and known to have no rows of selected tables.
+    /// XA transactions that are prepared.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub(crate) prepared: BTreeSet<String>,
+    /// Where those of them begin that have rows of selected tables: they are read should it commit.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) withheld: BTreeMap<String, LogPosition>,
+    /// Tables that a statement before this place has changed, and whose own cursors do not say so
+    /// yet: were they gone on from, its consequences would be forgotten.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(crate) unsettled: BTreeSet<StreamName>,
+    /// When the server began the file, seconds since 1970: another file of the same name has
+    /// another birthday.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) born: Option<u32>,
 }
 
 /// How a table stands.
@@ -52,6 +64,12 @@ pub struct TableCursor {
     /// Columns that the source has dropped: the destination's rows still have their values.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub(crate) dropped: BTreeSet<String>,
+    /// Its columns at the place that the log's cursor says, where the log does not name them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) declared: Option<Declared>,
+    /// The `where` that they were read with, as SQL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) filter: Option<String>,
 }
 
 /// What becomes of the rows that the destination has when a copy begins.
@@ -106,6 +124,8 @@ impl TableCursor {
             columns: columns.collect(),
             key: schema.key.clone(),
             dropped: BTreeSet::new(),
+            declared: None,
+            filter: None,
         }
     }
 }
@@ -196,6 +216,9 @@ mod tests {
             gtid: Some("0-1-55".to_owned()),
             era: 0,
             prepared: BTreeSet::new(),
+            withheld: BTreeMap::new(),
+            unsettled: BTreeSet::new(),
+            born: None,
         };
         let summary = Cursor::Log(log).summary();
         assert_eq!(summary.words, "binlog.000003:77 (GTID 0-1-55)");

@@ -11,10 +11,11 @@ use mysql_async::prelude::{FromRow, Queryable};
 use tributary_model::{Catalog, Error, ErrorKind, Result, Stream, StreamName};
 
 use crate::column::ValueOptions;
+use crate::ddl::charset_of;
 use crate::failure::classify;
 use crate::info::{ColumnInfo, TableInfo};
 use crate::layout::Layout;
-use crate::names::{is_helper_table, is_system_database, quote_text};
+use crate::names::{is_helper_table, is_system_database, quote, quote_text};
 
 mod columns;
 mod keys;
@@ -58,6 +59,25 @@ pub(crate) async fn table(
     Ok(look(conn, &filter).await?.tables.pop())
 }
 
+/// Waits for the end of a statement that changes a table: the server writes it to the log before
+/// `information_schema` shows what it did, and holds everyone off the table until then.
+///
+/// # Errors
+/// Fails where that takes longer than the session's `lock_wait_timeout`, or the server has gone.
+pub(crate) async fn wait_for(conn: &mut Conn, database: &str, table: &str) -> Result<()> {
+    let name = format!("{}.{}", quote(database), quote(table));
+    let touched = conn
+        .query_drop(format!("SELECT 1 FROM {name} LIMIT 0"))
+        .await;
+    let Err(error) = touched else { return Ok(()) };
+    let error = classify(error, format!("waiting for a change of {database}.{table}"));
+    match error.kind() {
+        ErrorKind::Unavailable => Err(error),
+        // That there is no such table, or not for us, is said by whoever asks next.
+        _ => Ok(()),
+    }
+}
+
 /// The tables, and what stands aside.
 ///
 /// # Errors
@@ -87,6 +107,7 @@ pub(crate) fn catalog(tables: &[TableInfo], options: ValueOptions) -> Result<Cat
                 estimated_rows: Some(info.estimated_rows),
                 filter: None,
                 excluded: Vec::new(),
+                cursor: Vec::new(),
                 is_open: false,
                 needs: None,
             })
@@ -175,8 +196,15 @@ impl Filter<'_> {
     }
 }
 
-/// Database, name, kind, engine, estimated rows.
-type Cells = (String, String, String, Option<String>, Option<u64>);
+/// Database, name, kind, engine, estimated rows, collation.
+type Cells = (
+    String,
+    String,
+    String,
+    Option<String>,
+    Option<u64>,
+    Option<String>,
+);
 
 /// Names of a database and of a table in it.
 type Place = (String, String);
@@ -187,7 +215,7 @@ async fn look(conn: &mut Conn, filter: &Filter<'_>) -> Result<Survey> {
     let mut tables: Vec<Cells> = ask(
         conn,
         &format!(
-            "SELECT table_schema, table_name, table_type, engine, table_rows \
+            "SELECT table_schema, table_name, table_type, engine, table_rows, table_collation \
              FROM information_schema.tables WHERE {sql} ORDER BY 1, 2"
         ),
     )
@@ -202,7 +230,7 @@ async fn look(conn: &mut Conn, filter: &Filter<'_>) -> Result<Survey> {
     let mut columns = columns::read(conn, &sql).await?;
     let mut keys = keys::read(conn, &sql).await?;
     let mut survey = Survey::default();
-    for (database, name, kind, engine, estimated_rows) in tables {
+    for (database, name, kind, engine, estimated_rows, collation) in tables {
         if is_helper_table(&name) {
             continue;
         }
@@ -214,9 +242,10 @@ async fn look(conn: &mut Conn, filter: &Filter<'_>) -> Result<Survey> {
         let place = (database, name);
         let columns = columns.remove(&place).unwrap_or_default();
         let key = keys.remove(&place);
-        survey
-            .tables
-            .push(assemble(place, columns, key, engine, estimated_rows));
+        survey.tables.push(TableInfo {
+            charset: collation.map(|collation| charset_of(&collation)),
+            ..assemble(place, columns, key, engine, estimated_rows)
+        });
     }
     Ok(survey)
 }
@@ -254,6 +283,7 @@ fn assemble(
         columns,
         key,
         key_index,
+        charset: None,
     }
 }
 

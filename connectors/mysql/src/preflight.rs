@@ -10,12 +10,14 @@ use tributary_model::{Error, ErrorKind, Report, Result, StreamName};
 
 use crate::discover;
 use crate::failure::classify;
+use crate::reader::standing::rds_hours;
 use crate::requirements::{examine, retention};
 use crate::server::{self, Server, Status};
 use crate::session;
 use crate::settings::{Settings, Tls};
 
 mod cascades;
+mod columns;
 mod dump;
 mod replica;
 mod tables;
@@ -61,7 +63,10 @@ async fn look(
         }
     }
     match discover::survey(conn, &settings.databases).await {
-        Ok(survey) => tables::check(conn, server, &survey, streams, report).await,
+        Ok(survey) => {
+            columns::check(conn, server, streams, report).await?;
+            tables::check(conn, server, &survey, streams, report).await
+        }
         Err(error) => or_end(error, report, "databases"),
     }
 }
@@ -91,17 +96,6 @@ async fn encryption(conn: &mut Conn, settings: &Settings, report: &mut Report) -
         ),
     }
     Ok(())
-}
-
-/// RDS and Aurora keep the log by a setting of their own; `None` where it is not to be seen.
-async fn rds_hours(conn: &mut Conn) -> Option<Option<u64>> {
-    let value: Option<Option<String>> = conn
-        .query_first(
-            "SELECT value FROM mysql.rds_configuration WHERE name = 'binlog retention hours'",
-        )
-        .await
-        .ok()?;
-    value.map(|value| value.and_then(|hours| hours.parse().ok()))
 }
 
 /// Where the log ends: proves the right to see it.

@@ -8,21 +8,26 @@
 mod changes;
 mod copying;
 mod follow;
+mod history;
+mod newcomers;
+mod replay;
+pub(crate) mod standing;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
 use mysql_async::Conn;
 use tokio::time::Instant;
-use tributary_model::{Error, Output, Positions, Result, Scope, Until};
+use tributary_model::{Error, Meter, Output, Positions, Result, Scope, StreamName, Until};
 
 use crate::column::ValueOptions;
 use crate::config::SnapshotMode;
 use crate::cursor::{Cursor, LogCursor};
 use crate::log::stream::{LogStream, Step};
 use crate::position::LogPosition;
+use crate::requirements::Retention;
 use crate::server::Server;
 use crate::settings::Settings;
 use crate::snapshot::{Copier, JobId};
@@ -62,6 +67,7 @@ pub(crate) struct Reader<'a> {
     pub(crate) tables: Tables,
     pub(crate) log: LogStream,
     pub(crate) copier: Copier,
+    pub(crate) meter: Arc<dyn Meter>,
     pub(crate) progress: Progress,
 }
 
@@ -72,6 +78,10 @@ pub(crate) struct Progress {
     era: u32,
     /// The shared cursor sent last.
     sent: Option<LogPosition>,
+    /// Tables that a statement has changed and whose cursors have not been sent since.
+    unsettled: BTreeSet<StreamName>,
+    /// Whether the shared cursor sent last names some of them.
+    sent_unsettled: bool,
     jobs: BTreeMap<JobId, Running>,
     /// The copy that everything else waits for.
     exclusive: Option<JobId>,
@@ -80,8 +90,8 @@ pub(crate) struct Progress {
     mapped: HashMap<u64, Mapped>,
     /// Rows of this transaction so far.
     ordinal: u64,
-    /// Whether it has rows of a selected table that were left out.
-    left_out: bool,
+    /// The tables that it has rows of.
+    touched: BTreeSet<TableIndex>,
     /// Copied rows that no table's cursor counts.
     copied: u64,
     /// Changed rows that wait, and since when.
@@ -89,6 +99,16 @@ pub(crate) struct Progress {
     events: u32,
     /// When it was last said how far the log has been read.
     told: Instant,
+    /// When it was last said where the reading stands in the log.
+    stood: Option<Instant>,
+    /// How long the server keeps its log, once it has been asked.
+    retention: Option<Retention>,
+    /// When this reading began.
+    began: Instant,
+    /// Whether there is a table that was not there then.
+    has_newcomer: bool,
+    /// Whether a map of the log did not name its columns.
+    has_unnamed: bool,
 }
 
 impl Progress {
@@ -98,16 +118,23 @@ impl Progress {
             target,
             era,
             sent: None,
+            unsettled: BTreeSet::new(),
+            sent_unsettled: false,
             jobs: BTreeMap::new(),
             exclusive: None,
             all_copied: false,
             mapped: HashMap::new(),
             ordinal: 0,
-            left_out: false,
+            touched: BTreeSet::new(),
             copied: 1,
             waiting: (0, None),
             events: 0,
             told: Instant::now(),
+            stood: None,
+            retention: None,
+            began: Instant::now(),
+            has_newcomer: false,
+            has_unnamed: false,
         }
     }
 }
@@ -116,6 +143,9 @@ impl Reader<'_> {
     /// Reads until everything that was asked for has been sent.
     pub(crate) async fn run(&mut self) -> Result<()> {
         loop {
+            if let Some(birth) = self.log.unproved() {
+                birth.prove(&self.settings).await?;
+            }
             if self.log.is_boundary() {
                 if self.progress.sent.is_none() {
                     self.send_position().await?;
@@ -172,7 +202,7 @@ impl Reader<'_> {
     fn is_done(&mut self) -> bool {
         match (self.until, self.settings.snapshot) {
             (_, SnapshotMode::InitialOnly) => self.is_all_copied(),
-            (Until::Stopped, _) => false,
+            (Until::Stopped, _) => self.should_look_again(),
             (Until::Now, _) => self.is_all_copied() && *self.log.position() >= self.progress.target,
         }
     }
@@ -190,39 +220,30 @@ impl Reader<'_> {
             Step::TableMap(raw) => self.map(&raw).await,
             Step::Rows(raw) => self.rows(&raw).await,
             Step::Statement(query) => self.statement(&query).await,
-            Step::Committed | Step::Nothing => {
+            Step::Committed | Step::Nothing | Step::Prepared => {
                 if self.log.is_boundary() {
-                    self.progress.ordinal = 0;
-                    self.progress.left_out = false;
+                    self.end_transaction();
                 }
                 Ok(())
             }
+            Step::RolledBackTo => self.doubt().await,
             Step::RolledBack => {
-                self.refuse_open_rows("was rolled back after parts of it had been logged")
-            }
-            Step::Prepared if self.progress.ordinal == 0 && self.progress.left_out => {
-                self.log.forget_prepared();
-                self.progress.left_out = false;
+                self.doubt().await?;
+                self.end_transaction();
                 Ok(())
             }
-            Step::Prepared => self.refuse_open_rows("is an XA transaction with an open outcome"),
+            Step::Replay(from) => {
+                self.replay(from).await?;
+                self.end_transaction();
+                Ok(())
+            }
             Step::UnknownXa => self.copy_all_anew().await,
         }
     }
 
-    /// Rows of a transaction that may not have happened can't be taken back.
-    fn refuse_open_rows(&mut self, what: &str) -> Result<()> {
-        if self.progress.ordinal == 0 {
-            return Ok(());
-        }
-        Err(Error::new(
-            tributary_model::ErrorKind::Incompatible,
-            format!("a transaction on selected tables before {} {what}", self.log.position()),
-        )
-        .fix(
-            "This version can't follow such a transaction. Take its tables out of `select`, or, once it \
-             has ended, copy everything anew with `tributary sync CONNECTION --full-refresh`.",
-        ))
+    fn end_transaction(&mut self) {
+        self.progress.ordinal = 0;
+        self.progress.touched.clear();
     }
 
     async fn send_if_full(&mut self) -> Result<()> {
@@ -250,6 +271,7 @@ impl Reader<'_> {
         }
         self.progress.told = Instant::now();
         self.send_everything().await?;
+        self.tell_standing().await;
         match self.log.read_up_to() {
             Some(as_of) if self.is_all_copied() => self.out.complete(as_of).await,
             Some(_) | None => Ok(()),
@@ -277,8 +299,12 @@ impl Reader<'_> {
             gtid: self.log.gtids().map(ToString::to_string),
             era: self.progress.era,
             prepared: self.log.prepared().clone(),
+            withheld: self.log.withheld().clone(),
+            unsettled: self.progress.unsettled.clone(),
+            born: self.log.born(),
         };
         self.progress.sent = Some(position.clone());
+        self.progress.sent_unsettled = !cursor.unsettled.is_empty();
         self.out
             .checkpoint(Scope::Shared, &Cursor::Log(cursor))
             .await
@@ -286,11 +312,22 @@ impl Reader<'_> {
 
     /// Sends a table's cursor; at a boundary behind everything else: the engine takes it as cover for
     /// all rows of the table so far, so the log's cursor must not be older than those. // G2
+    ///
+    /// The two may be stored one without the other. The log's says so: a table that it names begins
+    /// anew, unless its own cursor and then the log's without the name have followed. // G1
     async fn send_cursor(&mut self, index: TableIndex) -> Result<()> {
+        let stream = self.tables[index].stream.clone();
         if self.log.is_boundary() {
+            self.progress.unsettled.insert(stream.clone());
             self.send_everything().await?;
         }
-        self.emit_cursor(index).await
+        self.emit_cursor(index).await?;
+        self.progress.unsettled.remove(&stream);
+        if self.progress.sent_unsettled && self.log.is_boundary() {
+            self.progress.sent = None;
+            self.send_position().await?;
+        }
+        Ok(())
     }
 
     /// Sends a table's cursor where none of its rows has been sent since the log's cursor.
@@ -351,6 +388,15 @@ impl Reader<'_> {
         Positions(vec![self.run_at(ordinal)])
     }
 
+    /// The same for a change of the log, which says when it happened.
+    fn change_at(&self, ordinal: u64) -> tributary_model::PositionRun {
+        let told = self.log.read_up_to();
+        tributary_model::PositionRun {
+            committed_at: told.map(|at| at.timestamp_micros()),
+            ..self.run_at(ordinal)
+        }
+    }
+
     fn run_at(&self, ordinal: u64) -> tributary_model::PositionRun {
         let position = self.log.position();
         let file = position.number().unwrap_or_default();
@@ -360,6 +406,7 @@ impl Reader<'_> {
             major: (u64::from(self.progress.era) << 32) + file,
             minor: position.offset,
             ordinal,
+            committed_at: None,
         }
     }
 }

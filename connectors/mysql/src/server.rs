@@ -19,7 +19,7 @@ mod status;
 mod version;
 
 pub(crate) use product::unsupported_product;
-pub(crate) use status::{Status, gtids_at, log_files, status};
+pub(crate) use status::{LogFile, Status, gtid_state, gtids_at, log_files, status};
 pub(crate) use version::Version;
 
 /// The two families.
@@ -194,6 +194,12 @@ impl Server {
                 .variable("gtid_mode")
                 .is_some_and(|mode| mode.eq_ignore_ascii_case("ON")),
         }
+    }
+
+    /// Whether the table maps of its log name their columns.
+    pub(crate) fn names_columns(&self) -> bool {
+        self.variable("binlog_row_metadata")
+            .is_some_and(|value| value.eq_ignore_ascii_case("FULL"))
     }
 
     /// Whether names of databases and tables are compared without regard to case.

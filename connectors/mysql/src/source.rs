@@ -1,19 +1,20 @@
 //! The source: connects the parts to the engine's contract.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use mysql_async::Conn;
 use tributary_model::{
-    Catalog, CursorSummary, Error, ErrorKind, Fault, Output, Phase, ReadRequest, Report, Result,
-    Scope, Source, State, Stream, StreamName,
+    Catalog, CursorSummary, Error, ErrorKind, Fault, Meter, Output, Phase, ReadRequest, Report,
+    Result, ScanRequest, Scope, Source, State, Stream, StreamName, meter,
 };
 
 use crate::config::Config;
 use crate::config::SnapshotMode;
 use crate::cursor::{Begin, Cursor, LogCursor, TableCursor, TablePhase};
 use crate::discover;
+use crate::filter::Filter;
 use crate::info::TableInfo;
 use crate::log::stream::LogStream;
 use crate::preflight;
@@ -25,11 +26,16 @@ use crate::settings::{self, Settings};
 use crate::snapshot::Copier;
 use crate::start::{Start, fresh, resume};
 use crate::tables::{Table, Tables};
+use crate::verify;
 
 /// A MySQL or MariaDB server.
 #[derive(Debug)]
 pub struct MySql {
     settings: Arc<Settings>,
+    /// Whoever wants to know where the reading stands in the log.
+    meter: Arc<dyn Meter>,
+    /// The tables as they were listed before a reading; it need not list them again.
+    listed: Mutex<Option<Vec<TableInfo>>>,
 }
 
 #[async_trait]
@@ -37,9 +43,16 @@ impl Source for MySql {
     const KIND: &'static str = "mysql";
     type Config = Config;
     type Cursor = Cursor;
+    const FILTERS: bool = true;
+    // Each row event is read once, and its before image tells which row is gone.
+    const COUNTS: bool = true;
 
     fn faults(settings: &Config) -> Vec<Fault> {
         settings::faults(settings)
+    }
+
+    fn filter_fault(filter: &str) -> Option<Error> {
+        Filter::parse(filter).err()
     }
 
     fn summarize(cursor: &Cursor) -> Option<CursorSummary> {
@@ -49,6 +62,8 @@ impl Source for MySql {
     async fn connect(config: Config) -> Result<Self> {
         Ok(Self {
             settings: Arc::new(Settings::from_config(config)?),
+            meter: meter(),
+            listed: Mutex::default(),
         })
     }
 
@@ -60,7 +75,9 @@ impl Source for MySql {
         let mut conn = session::open(&self.settings).await?;
         let tables = discover::tables(&mut conn, &self.settings.databases).await?;
         let server = Server::read(&mut conn).await?;
-        discover::catalog(&tables, self.settings.values(server.flavor))
+        let catalog = discover::catalog(&tables, self.settings.values(server.flavor))?;
+        *self.listed.lock().unwrap_or_else(PoisonError::into_inner) = Some(tables);
+        Ok(catalog)
     }
 
     async fn read(&self, request: ReadRequest<'_, Cursor>, out: &Output<Cursor>) -> Result<()> {
@@ -68,10 +85,15 @@ impl Source for MySql {
         let server = Arc::new(Server::read(&mut conn).await?);
         require(&server)?;
         let (log, cursors) = split(request.state)?;
+        let unsettled = unsettled(log, &cursors, out).await?;
+        let cursors = cursors
+            .into_iter()
+            .map(|(name, cursor)| (name, unsettled.get(name).unwrap_or(cursor)))
+            .collect::<BTreeMap<_, _>>();
         let known = cursors.clone();
         let (start, cursors) = self.begin(&mut conn, &server, log, cursors).await?;
         forget(&known, &cursors, out).await?;
-        let tables = self
+        let mut tables = self
             .tables(&mut conn, &server, request.streams, &cursors, out)
             .await?;
         if self.settings.snapshot == SnapshotMode::InitialOnly
@@ -81,6 +103,11 @@ impl Source for MySql {
         }
         // Everything up to here is to be read; what comes later is for the next sync.
         let target = status(&mut conn, &server).await?.position;
+        if !server.names_columns() {
+            for table in &mut tables {
+                table.certain_from = Some(target.clone());
+            }
+        }
         let stream = LogStream::open(&self.settings, &server, &start).await?;
         let tables = Tables::new(tables, server.ignores_case());
         let mut reader = Reader {
@@ -93,9 +120,18 @@ impl Source for MySql {
             tables,
             log: stream,
             copier: Copier::new(self.settings.clone(), server),
+            meter: self.meter.clone(),
             progress: Progress::new(target, start.era),
         };
         reader.run().await
+    }
+
+    async fn scan(&self, request: ScanRequest<'_, Cursor>, out: &Output<Cursor>) -> Result<()> {
+        verify::scan(&self.settings, request, out).await
+    }
+
+    async fn forward(&self, state: &State<Cursor>) -> Result<State<Cursor>> {
+        verify::forward(&self.settings, state).await
     }
 }
 
@@ -119,7 +155,11 @@ impl MySql {
                     && self.settings.snapshot == SnapshotMode::WhenNeeded =>
             {
                 tracing::warn!(%error, "all tables are copied anew");
-                Ok((fresh(conn, server).await?, BTreeMap::new()))
+                let start = Start {
+                    era: log.era + 1,
+                    ..fresh(conn, server).await?
+                };
+                Ok((start, BTreeMap::new()))
             }
             Err(error) => Err(error),
         }
@@ -134,12 +174,20 @@ impl MySql {
         cursors: &BTreeMap<&StreamName, &TableCursor>,
         out: &Output<Cursor>,
     ) -> Result<Vec<Table>> {
-        let mut infos: BTreeMap<StreamName, TableInfo> =
-            discover::tables(conn, &self.settings.databases)
-                .await?
-                .into_iter()
-                .map(|info| (StreamName::within(&info.database, &info.name), info))
-                .collect();
+        let listed = self
+            .listed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let infos = match listed {
+            // A log that is gone on with tells what has changed since: it begins before that.
+            Some(listed) if !cursors.is_empty() => listed,
+            Some(_) | None => discover::tables(conn, &self.settings.databases).await?,
+        };
+        let mut infos: BTreeMap<StreamName, TableInfo> = infos
+            .into_iter()
+            .map(|info| (StreamName::within(&info.database, &info.name), info))
+            .collect();
         let mut tables = Vec::new();
         for stream in streams {
             let cursor = cursors.get(&stream.name).copied();
@@ -169,15 +217,40 @@ impl MySql {
         info: TableInfo,
         cursor: Option<&TableCursor>,
     ) -> Result<Table> {
-        if stream.filter.is_some() {
-            return Err(Error::new(
-                ErrorKind::Config,
-                format!("`where` is not available for {}: changes in the log can't be filtered by it yet", stream.name),
-            )
-            .fix("Remove `where` and filter in the warehouse."));
-        }
         Table::new(stream, info, cursor, self.settings.values(server.flavor))
     }
+}
+
+/// Tables whose cursors are older than what the log's cursor has passed: they begin anew, and their
+/// cursors say so before the log's forgets them. // G1
+async fn unsettled(
+    log: Option<&LogCursor>,
+    cursors: &BTreeMap<&StreamName, &TableCursor>,
+    out: &Output<Cursor>,
+) -> Result<BTreeMap<StreamName, TableCursor>> {
+    let mut begun = BTreeMap::new();
+    for name in log.iter().flat_map(|log| &log.unsettled) {
+        let Some(cursor) = cursors.get(name) else {
+            continue;
+        };
+        let begin = match &cursor.phase {
+            TablePhase::Pending {
+                begin: Begin::Restart,
+            } => Begin::Restart,
+            TablePhase::Pending { .. }
+            | TablePhase::Snapshot { .. }
+            | TablePhase::Streaming
+            | TablePhase::Stopped { .. } => Begin::Deleted,
+        };
+        let pending = TableCursor {
+            phase: TablePhase::Pending { begin },
+            ..(*cursor).clone()
+        };
+        out.checkpoint(Scope::Stream(name.clone()), &Cursor::Table(pending.clone()))
+            .await?;
+        begun.insert(name.clone(), pending);
+    }
+    Ok(begun)
 }
 
 /// Cursors that do not hold beside the log's new one must not stand there: a restart would go on from
@@ -224,13 +297,13 @@ fn phase_of(cursor: Option<&TableCursor>) -> Phase {
     cursor.map_or(Phase::Pending, |cursor| cursor.phase.phase())
 }
 
-type Parts<'a> = (
+pub(crate) type Parts<'a> = (
     Option<&'a LogCursor>,
     BTreeMap<&'a StreamName, &'a TableCursor>,
 );
 
 /// Tells the log's cursor from the tables'.
-fn split(state: &State<Cursor>) -> Result<Parts<'_>> {
+pub(crate) fn split(state: &State<Cursor>) -> Result<Parts<'_>> {
     let mixed = || {
         Error::new(
             ErrorKind::Incompatible,

@@ -1,6 +1,7 @@
 //! The clauses of ALTER TABLE: each is one row of what `clause` matches.
 
 use super::Table;
+use super::edit::{self, Edit};
 use super::parser::Parser;
 
 /// What happens to a table besides row events. Every flag means *may*.
@@ -36,6 +37,8 @@ pub(crate) struct Alter {
     pub(crate) renamed_columns: Vec<(String, String)>,
     /// A table that rows are moved to or from.
     pub(crate) exchanged_with: Option<Table>,
+    /// What becomes of the list of columns; `None` where that is not understood.
+    pub(crate) edits: Option<Vec<Edit>>,
 }
 
 impl Alter {
@@ -46,6 +49,7 @@ impl Alter {
             changes: Changes::default(),
             renamed_columns: Vec::new(),
             exchanged_with: None,
+            edits: Some(Vec::new()),
         }
     }
 }
@@ -53,6 +57,7 @@ impl Alter {
 /// Everything that follows the name of the table.
 pub(super) fn clauses(table: Table, rest: Parser<'_>) -> Alter {
     let mut alter = Alter::of(table);
+    alter.edits = edit::of(rest);
     let mut kind = Clause::Harmless;
     for clause in rest.clauses() {
         // `ORDER BY a, b` and `DROP PARTITION p, q` go on behind the comma.

@@ -5,10 +5,12 @@
 //! it knows the beginnings of statements and of the clauses of ALTER TABLE, and takes everything
 //! else for the worst it could be. Pure; no text makes it panic.
 //!
-//! Deliberately absent: types and defaults of columns, which the table map and
-//! `information_schema` know better.
+//! Deliberately absent: defaults of columns, which `information_schema` knows better. Their types are
+//! read for servers only whose table maps do not name columns ([`edit`]).
 
 mod alter;
+mod define;
+mod edit;
 mod lexer;
 mod mentions;
 mod parser;
@@ -16,6 +18,8 @@ mod statement;
 
 use crate::server::Flavor;
 
+pub(crate) use define::{Definition, Place, charset_of};
+pub(crate) use edit::{Edit, IfMissing, IfThere};
 pub(crate) use statement::Statement;
 
 /// What a statement's meaning depends on besides its text.

@@ -138,6 +138,22 @@ impl<'t> Parser<'t> {
         }
     }
 
+    /// What is left up to the parenthesis that closes all of it.
+    pub(super) fn inside(&self) -> Option<Self> {
+        let end = self
+            .tokens
+            .iter()
+            .rposition(|token| *token == Token::Symbol(b')'))?;
+        let behind = Self {
+            tokens: &self.tokens[end + 1..],
+            ..*self
+        };
+        behind.is_at_end().then_some(Self {
+            tokens: &self.tokens[..end],
+            ..*self
+        })
+    }
+
     /// Splits what is left at commas outside parentheses.
     pub(super) fn clauses(&self) -> Vec<Self> {
         let mut depth = 0_usize;

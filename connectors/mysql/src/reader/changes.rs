@@ -11,6 +11,7 @@ use tributary_model::{
 use crate::cursor::Begin;
 use crate::decode::KeyEncoder;
 use crate::decode::RowBuilder;
+use crate::filter::Bound;
 use crate::layout::Layout;
 use crate::log::rows::{RowsEvent, decode};
 use crate::log::table_map::{Head, TableMap};
@@ -23,8 +24,10 @@ use super::Reader;
 pub(crate) struct Mapped {
     /// Its map behind the id, to know it again.
     identity: Vec<u8>,
-    /// The table and its layout; `None` for one that nobody selected.
-    selected: Option<(TableIndex, Arc<Layout>)>,
+    /// The table; `None` for one that nobody selected.
+    pub(super) table: Option<TableIndex>,
+    /// The layout of its rows; `None` where they are left out.
+    layout: Option<Arc<Layout>>,
 }
 
 /// Bytes of one table's changes that are sent even in the middle of a transaction. // G6
@@ -40,44 +43,73 @@ impl Reader<'_> {
         if known.is_some_and(|known| known.identity == head.identity) {
             return Ok(());
         }
-        let selected = match self.tables.find(head.database, head.table) {
+        let table = self.tables.find(head.database, head.table);
+        let layout = match table {
             None => None,
-            Some(index) => {
-                let map = TableMap::parse(raw.data(), self.server.flavor)?;
-                let table = &self.tables[index];
-                let info = Some(table.info.as_ref());
-                match Layout::from_table_map(&map, info, &table.excluded, self.options) {
-                    Ok(layout) => Some((index, Arc::new(layout))),
-                    Err(error) => {
-                        self.stop_alone(index, error).await?;
-                        None
-                    }
-                }
-            }
+            Some(index) => self.layout(index, raw).await?,
         };
         let mapped = Mapped {
             identity: head.identity.to_vec(),
-            selected,
+            table,
+            layout,
         };
         self.progress.mapped.insert(head.table_id, mapped);
         Ok(())
+    }
+
+    /// The layout of the rows behind a map of a selected table; `None` where they are left out.
+    async fn layout(&mut self, index: TableIndex, raw: &Raw) -> Result<Option<Arc<Layout>>> {
+        let map = TableMap::parse(raw.data(), self.server.flavor)?;
+        self.progress.has_unnamed |= !map.is_named();
+        let table = &self.tables[index];
+        // Nothing of it is taken before its columns are noted anew, which forgets this map.
+        let is_left_out = matches!(
+            table.phase,
+            Phase::Waiting(Begin::Restart | Begin::Deleted) | Phase::Stopped(_)
+        );
+        if is_left_out && !map.is_named() {
+            return Ok(None);
+        }
+        let (now, known) = (table.info.clone(), table.declared.as_ref());
+        let info = match (map.is_named(), known) {
+            (true, _) => now,
+            (false, Some(declared)) => Arc::new(declared.info(&now)),
+            (false, None) => {
+                // Its place in the log is behind what is known of it: begin where both meet.
+                self.relayout_and_copy_anew(index, Begin::Deleted).await?;
+                return Ok(None);
+            }
+        };
+        let excluded = &table.excluded;
+        match Layout::from_table_map(&map, Some(&info), excluded, self.options) {
+            Ok(layout) => Ok(Some(Arc::new(layout))),
+            Err(error) => {
+                self.stop_alone(index, error).await?;
+                Ok(None)
+            }
+        }
     }
 
     /// Takes a row event.
     pub(super) async fn rows(&mut self, raw: &Raw) -> Result<()> {
         let id = RowsEvent::table_id(raw.data())?;
         let mapped = self.progress.mapped.get(&id).ok_or_else(unmapped)?;
-        let Some((index, layout)) = mapped.selected.clone() else {
+        let Some(index) = mapped.table else {
             return Ok(());
         };
+        if self.log.is_two_phase() {
+            self.log.withhold();
+            return Ok(());
+        }
+        let layout = mapped.layout.clone();
         let event = match RowsEvent::parse(raw.header().event_type_raw(), raw.data()) {
             Ok(event) => event,
             Err(error) => return self.stop_alone(index, error).await,
         };
-        if !self.takes_changes(index) {
-            self.progress.left_out = true;
+        let (true, Some(layout)) = (self.takes_changes(index), layout) else {
             return Ok(());
-        }
+        };
+        self.progress.touched.insert(index);
         if self.tables[index]
             .pending
             .as_ref()
@@ -86,22 +118,37 @@ impl Reader<'_> {
             self.send_changes(index).await?;
             self.tables[index].pending = None; // its builder knows the old layout only
         }
-        let run = self.run_at(self.progress.ordinal);
-        let options = self.options;
-        let pending = match &mut self.tables[index].pending {
-            Some(pending) => pending,
-            empty => empty.insert(Pending {
-                builder: RowBuilder::new(layout.clone(), options)?,
+        if self.tables[index].pending.is_none() {
+            let table = &self.tables[index];
+            let bound = table
+                .filter
+                .as_ref()
+                .map(|filter| Bound::new(filter, &layout, &table.info, self.server.flavor));
+            let filter = match bound.transpose() {
+                Ok(filter) => filter,
+                Err(error) => return self.stop_alone(index, error).await,
+            };
+            self.tables[index].pending = Some(Pending {
+                builder: RowBuilder::new(layout.clone(), self.options)?,
                 layout,
                 runs: Vec::new(),
-            }),
+                filter,
+            });
+        }
+        let run = self.change_at(self.progress.ordinal);
+        let Some(pending) = &mut self.tables[index].pending else {
+            return Err(Error::bug("changes have no place to wait in"));
         };
+        let event = event.whole(&pending.layout)?;
+        if let Some(filter) = &mut pending.filter {
+            filter.learn(&event, &mut self.conn).await?;
+        }
         let before = pending.builder.len();
         pending.runs.push(PositionRun {
             start: before,
             ..run
         });
-        decode(&event, &mut pending.builder)?;
+        decode(&event, &mut pending.builder, pending.filter.as_mut())?;
         let rows = pending.builder.len() - before;
         let is_large =
             pending.builder.bytes() >= TABLE_BYTES || pending.builder.len() >= TABLE_ROWS;

@@ -13,7 +13,7 @@ use crate::cursor::Begin;
 use crate::decode::KeyEncoder;
 use crate::failure::{is_definition_changed, server_code};
 use crate::snapshot::{Batch, Copied, Job, JobId, Low, Piece, segments};
-use crate::tables::{Part, Phase, TableIndex};
+use crate::tables::{Part, Phase, Table, TableIndex};
 
 use super::{Reader, Running};
 
@@ -25,6 +25,9 @@ impl Reader<'_> {
             let Some(index) = self.next_to_copy() else {
                 return Ok(());
             };
+            if matches!(self.tables[index].phase, Phase::Waiting(_)) {
+                self.declare(index);
+            }
             if let Phase::Waiting(begin) = self.tables[index].phase {
                 if self.settings.snapshot == SnapshotMode::NoData {
                     self.skip_copy(index, begin).await?;
@@ -41,8 +44,9 @@ impl Reader<'_> {
 
     /// A table with something to copy that no job is at.
     fn next_to_copy(&self) -> Option<TableIndex> {
-        let has_work = |phase: &Phase| match phase {
-            Phase::Waiting(_) => true,
+        let here = self.log.position();
+        let has_work = |table: &Table| match &table.phase {
+            Phase::Waiting(_) => table.is_certain(here),
             Phase::Copying { parts, .. } => parts.iter().any(|part| part.job.is_none()),
             Phase::CopyingWhole(..) | Phase::Streaming | Phase::Stopped(_) => false,
         };
@@ -50,9 +54,9 @@ impl Reader<'_> {
         let begun = self
             .tables
             .iter()
-            .find(|(_, table)| has_work(&table.phase) && !matches!(table.phase, Phase::Waiting(_)));
+            .find(|(_, table)| has_work(table) && !matches!(table.phase, Phase::Waiting(_)));
         begun
-            .or_else(|| self.tables.iter().find(|(_, table)| has_work(&table.phase)))
+            .or_else(|| self.tables.iter().find(|(_, table)| has_work(table)))
             .map(|(i, _)| i)
     }
 
@@ -98,7 +102,7 @@ impl Reader<'_> {
             Begin::Kept => Ok(()),
             Begin::Deleted => {
                 self.out
-                    .truncate(&stream, TruncateKind::Change, positions)
+                    .truncate(&stream, TruncateKind::Anew, positions)
                     .await
             }
             Begin::Restart => {
@@ -129,6 +133,7 @@ impl Reader<'_> {
             stream: table.stream.clone(),
             table: table.info.clone(),
             layout: table.layout.clone(),
+            filter: table.wanted(),
             piece,
             low: Low {
                 position: self.log.position().clone(),

@@ -7,7 +7,7 @@
 
 use tokio::time::Instant;
 use tributary_model::{
-    Error, ErrorKind, Positions, Result, Rows, StreamName, StreamSchema, TruncateKind,
+    Column, Error, ErrorKind, Positions, Result, Rows, StreamName, StreamSchema, TruncateKind,
 };
 
 use crate::cursor::{Begin, TableCursor};
@@ -45,6 +45,7 @@ impl Reader<'_> {
             ignores_case: self.server.ignores_case(),
         };
         let statement = classify(query.sql.as_bytes(), &context);
+        self.note_newcomer(&statement);
         for index in 0..self.tables.len() {
             let info = &self.tables[index].info;
             let named = named(info, &self.server);
@@ -68,6 +69,9 @@ impl Reader<'_> {
             .filter(|running| running.table == index)
         {
             running.disturbed = true;
+        }
+        if !self.evolve(index, statement) {
+            return self.relayout_and_copy_anew(index, Begin::Deleted).await;
         }
         match statement {
             Statement::Begin
@@ -132,7 +136,7 @@ impl Reader<'_> {
         self.cancel_jobs(index);
         self.note_change(index).await?;
         let stream = self.tables[index].stream.clone();
-        let positions = Positions(vec![self.run_at(self.progress.ordinal)]);
+        let positions = Positions(vec![self.change_at(self.progress.ordinal)]);
         self.progress.waiting.1.get_or_insert_with(Instant::now);
         self.out
             .truncate(&stream, TruncateKind::Change, positions)
@@ -217,10 +221,13 @@ impl Reader<'_> {
         Ok(())
     }
 
-    async fn copy_anew(&mut self, index: TableIndex, begin: Begin) -> Result<()> {
+    pub(super) async fn copy_anew(&mut self, index: TableIndex, begin: Begin) -> Result<()> {
         self.cancel_jobs(index);
+        let is_known = self.names_columns() || self.tables[index].declared.is_some();
         let table = &mut self.tables[index];
         tracing::info!(stream = %table.stream, "the table is copied anew");
+        // Changes of a table whose columns are not known can't be taken meanwhile.
+        let begin = if is_known { begin } else { Begin::Deleted };
         table.phase = Phase::Waiting(match table.phase {
             // Nothing of it is there yet, or what is there has been given up before.
             Phase::Waiting(before @ (Begin::Restart | Begin::Deleted)) => before,
@@ -240,9 +247,14 @@ impl Reader<'_> {
         self.send_cursor(index).await
     }
 
+    /// The table as it is now. A statement that is in the log may not be visible yet, see
+    /// [`discover::wait_for`].
     async fn ask_for(&mut self, index: TableIndex) -> Result<Option<TableInfo>> {
         let info = self.tables[index].info.clone();
-        discover::table(&mut self.conn, &info.database, &info.name).await
+        discover::wait_for(&mut self.conn, &info.database, &info.name).await?;
+        let found = discover::table(&mut self.conn, &info.database, &info.name).await?;
+        self.note_asked(index).await?;
+        Ok(found)
     }
 }
 
@@ -338,6 +350,12 @@ fn consequence(
         .columns
         .keys()
         .all(|name| now.position(name).is_some());
+    // Rows without a key are known by all their values: those that are there would have other ids.
+    let is_filled =
+        |column: &Column| column.default.is_some() && !before.columns.contains_key(&column.name);
+    if now.key.is_empty() && (!is_complete || now.columns.iter().any(is_filled)) {
+        return Consequence::CopyAnew;
+    }
     let drops = sql.to_lowercase().contains("drop");
     match (extends, drops && is_complete) {
         (_, true) => Consequence::CopyAnew,
@@ -362,7 +380,7 @@ fn by_statement(stream: &StreamName, position: &str) -> Error {
 mod tests {
     use std::collections::BTreeMap;
 
-    use tributary_model::{Column, DataType};
+    use tributary_model::DataType;
 
     use super::*;
     use crate::cursor::TablePhase;

@@ -29,7 +29,7 @@ pub(super) fn refuse(version: &str, comment: &str) -> Option<Error> {
             ErrorKind::Config,
             format!("this server is {name}, which speaks MySQL's protocol but has no binary log like MySQL's"),
         )
-        .fix("Only MySQL 8.0 to 9.x, MariaDB from 10.6 on, RDS, Aurora and Cloud SQL can be read by `type: mysql`."),
+        .fix("Only MySQL 5.7 to 9.x, MariaDB from 10.6 on, RDS, Aurora and Cloud SQL can be read by `type: mysql`."),
     )
 }
 
