@@ -15,6 +15,7 @@ mod mysql_keyless;
 mod mysql_log;
 mod mysql_transactions;
 mod mysql_where;
+mod mysql_wire;
 mod names;
 mod postgres;
 mod privacy;

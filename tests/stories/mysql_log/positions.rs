@@ -1,0 +1,181 @@
+//! Positions on servers that change: reset, replaced, failed over. Either the log goes on without a
+//! gap, or somebody is told.
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tributary_testkit::compare;
+use tributary_testkit::server::{Flavor, MySqlServer, Options};
+
+use crate::world::{Setup, World};
+
+const TABLE: &str = "CREATE DATABASE d; CREATE TABLE d.t (id INT PRIMARY KEY, v INT);
+    INSERT INTO d.t VALUES (1, 1); INSERT INTO d.t VALUES (2, 2); INSERT INTO d.t VALUES (3, 3)";
+/// Long enough for the slowest machine; nothing waits that long.
+const LIMIT: Duration = Duration::from_secs(120);
+
+async fn world(flavor: Flavor, gtid: bool) -> World {
+    let options = Options {
+        gtid,
+        ..Options::default()
+    };
+    let world = World::new(flavor, options).await;
+    world.server.execute(TABLE).await;
+    world.configure(Setup {
+        source: "databases: [d]",
+        ..Setup::default()
+    });
+    world.sync().await;
+    world
+}
+
+/// The log begins again, and gives out the same names of files and numbers of transactions.
+#[tokio::test]
+async fn a_log_that_was_reset_is_noticed() {
+    for (flavor, gtid) in [
+        (Flavor::MariaDb, true),
+        (Flavor::MySql, true),
+        (Flavor::MySql, false),
+    ] {
+        let world = world(flavor, gtid).await;
+        let reset = match flavor {
+            Flavor::MariaDb => "RESET MASTER",
+            Flavor::MySql => "RESET BINARY LOGS AND GTIDS",
+        };
+        world.server.execute(reset).await;
+        // More than there was before, so that every number of before is there again.
+        for id in 100..160 {
+            let sql = format!("INSERT INTO d.t VALUES ({id}, {id})");
+            world.server.execute(&sql).await;
+        }
+        let refused = world.program.run(&["sync"]).await.exits(1);
+        refused
+            .says("not the one read before")
+            .says("--full-refresh");
+        let rows = "SELECT count(*) FROM d.t";
+        assert_eq!(world.number(rows), 3, "{flavor:?}: nothing was read");
+        world
+            .program
+            .run(&["sync", "--full-refresh"])
+            .await
+            .exits(0);
+        world.assert_equal(&["d.t"]).await;
+        world.sync().await;
+    }
+}
+
+/// A server that copies another one, as replicas do.
+async fn replica(of: &World) -> MySqlServer {
+    let flavor = of.server.flavor();
+    let mut extra = vec!["--server-id=2".to_owned()];
+    if flavor == Flavor::MariaDb {
+        extra.push("--log-slave-updates=ON".to_owned());
+    }
+    let server = MySqlServer::start(flavor, Options { gtid: true, extra }).await;
+    let port = of.server.port();
+    let statements = match flavor {
+        Flavor::MariaDb => format!(
+            "CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT={port}, MASTER_USER='root', \
+             MASTER_USE_GTID=slave_pos; START SLAVE"
+        ),
+        Flavor::MySql => format!(
+            "CHANGE REPLICATION SOURCE TO SOURCE_HOST='127.0.0.1', SOURCE_PORT={port}, \
+             SOURCE_USER='root', SOURCE_AUTO_POSITION=1, GET_SOURCE_PUBLIC_KEY=1; START REPLICA"
+        ),
+    };
+    server.execute(&statements).await;
+    caught_up(&of.server, &server).await;
+    server
+}
+
+/// Waits until a replica has what its primary has.
+async fn caught_up(primary: &MySqlServer, replica: &MySqlServer) {
+    let sql = match primary.flavor() {
+        Flavor::MariaDb => "SELECT @@GLOBAL.gtid_binlog_pos",
+        Flavor::MySql => "SELECT @@GLOBAL.gtid_executed",
+    };
+    let wanted = primary.value(sql).await;
+    let began = Instant::now();
+    loop {
+        let found = match primary.flavor() {
+            Flavor::MariaDb => replica.value(sql).await == wanted,
+            Flavor::MySql => {
+                let sql = format!("SELECT GTID_SUBSET('{wanted}', @@GLOBAL.gtid_executed)");
+                replica.value(&sql).await == "1"
+            }
+        };
+        if found {
+            return;
+        }
+        assert!(began.elapsed() < LIMIT, "the replica does not catch up");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+async fn stand_alone(replica: &MySqlServer) {
+    let sql = match replica.flavor() {
+        Flavor::MariaDb => "STOP SLAVE",
+        Flavor::MySql => "STOP REPLICA",
+    };
+    replica.execute(sql).await;
+}
+
+#[tokio::test]
+async fn a_fail_over_to_a_replica_loses_and_repeats_nothing() {
+    for flavor in Flavor::ALL {
+        let mut world = world(flavor, true).await;
+        let second = replica(&world).await;
+        // Another number of files, so that places in them mean something else.
+        second.execute("FLUSH BINARY LOGS; FLUSH BINARY LOGS").await;
+        world
+            .server
+            .execute("INSERT INTO d.t VALUES (4, 4); UPDATE d.t SET v = 10 WHERE id = 1")
+            .await;
+        world.sync().await;
+        world
+            .server
+            .execute("INSERT INTO d.t VALUES (5, 5); DELETE FROM d.t WHERE id = 2")
+            .await;
+        caught_up(&world.server, &second).await;
+        stand_alone(&second).await;
+        world.server.kill();
+        second
+            .execute("INSERT INTO d.t VALUES (6, 6); UPDATE d.t SET v = 30 WHERE id = 3")
+            .await;
+        world.configure(Setup {
+            port: Some(second.port()),
+            source: "databases: [d]",
+            ..Setup::default()
+        });
+        let finished = world.program.run(&["sync", "--output", "json"]).await;
+        let finished = finished.exits(0);
+        let report: Value = serde_json::from_str(&finished.stdout).unwrap();
+        let read = &report["connections"][0]["streams"][0]["records_read"];
+        assert_eq!(read, 4, "{flavor:?}: what was not read before\n{finished}");
+        compare::assert_equal(&second, &world.file(), &["d.t"]).await;
+        second.execute("UPDATE d.t SET v = 60 WHERE id = 6").await;
+        world.sync().await;
+        compare::assert_equal(&second, &world.file(), &["d.t"]).await;
+    }
+}
+
+/// What we have read and it has not would be lost on it.
+#[tokio::test]
+async fn a_replica_that_lags_behind_is_no_successor() {
+    for flavor in Flavor::ALL {
+        let world = world(flavor, true).await;
+        let second = replica(&world).await;
+        stand_alone(&second).await;
+        world.server.execute("INSERT INTO d.t VALUES (4, 4)").await;
+        world.sync().await;
+        second.execute("INSERT INTO d.t VALUES (40, 40)").await;
+        world.configure(Setup {
+            port: Some(second.port()),
+            source: "databases: [d]",
+            ..Setup::default()
+        });
+        let refused = world.program.run(&["sync"]).await.exits(1);
+        refused.says("lacks transactions").says("--full-refresh");
+        assert_eq!(world.number("SELECT count(*) FROM d.t"), 4);
+    }
+}
