@@ -16,6 +16,7 @@ mod lineitem;
 mod options;
 mod process;
 mod report;
+mod shapes;
 mod source;
 mod target;
 mod wire;
@@ -36,6 +37,11 @@ pub fn main() -> ExitCode {
         && first == "api"
     {
         return api::main(rest);
+    }
+    if let Some((first, rest)) = arguments.split_first()
+        && first == "shapes"
+    {
+        return shapes::main(rest);
     }
     match options::parse(&arguments) {
         Ok(Order::Measure(options)) => {
