@@ -3,7 +3,7 @@
 //! Each rule counts the requests that match it, from when it was added; the first rule that is due
 //! decides. Deliberately absent: chance. A fault happens at the same request each time.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -133,7 +133,16 @@ pub struct Faults(Mutex<Plan>);
 struct Plan {
     rules: Vec<Rule>,
     /// How many times in a row each request was hit by a storm.
-    hit: HashMap<(String, Vec<(String, String)>), u32>,
+    hit: HashMap<Name, u32>,
+    /// Requests that were refused for their token, and have not been answered since.
+    turned_away: HashSet<Name>,
+}
+
+/// What tells a request from others, and knows it again when it is made once more.
+type Name = (String, Vec<(String, String)>);
+
+fn name(request: &Request) -> Name {
+    (request.path.clone(), request.query.clone())
 }
 
 #[derive(Debug)]
@@ -169,9 +178,9 @@ impl Faults {
 
     /// What happens to this request.
     pub(super) fn strike(&self, request: &Request) -> Option<Fault> {
-        let name = (request.path.clone(), request.query.clone());
         self.plan(|plan| {
-            let hit = plan.hit.entry(name).or_default();
+            let hit = plan.hit.entry(name(request)).or_default();
+            let turned_away = &plan.turned_away;
             let (mut struck, mut in_a_row) = (None, 0);
             for rule in plan
                 .rules
@@ -179,7 +188,10 @@ impl Faults {
                 .filter(|rule| rule.when.counts(request))
             {
                 rule.seen += 1;
-                let spares = rule.when.storms() && *hit >= IN_A_ROW;
+                // Tokens that expire do so for everybody: who came with an old one gets through
+                // before they expire again, or it could be turned away for ever.
+                let waits = rule.fault == Fault::ExpireTokens && !turned_away.is_empty();
+                let spares = rule.when.storms() && (*hit >= IN_A_ROW || waits);
                 if struck.is_none() && rule.when.hits(rule.seen) && !spares {
                     rule.hit += 1;
                     in_a_row = *hit + 1;
@@ -189,6 +201,14 @@ impl Faults {
             *hit = in_a_row;
             struck
         })
+    }
+
+    /// Takes note of how a request was answered.
+    pub(super) fn answered(&self, request: &Request, status: u16) {
+        self.plan(|plan| match status {
+            401 => plan.turned_away.insert(name(request)),
+            _ => plan.turned_away.remove(&name(request)),
+        });
     }
 
     fn plan<R>(&self, change: impl FnOnce(&mut Plan) -> R) -> R {
@@ -234,5 +254,20 @@ mod tests {
         assert_eq!(faults.hits(), 2);
         faults.clear();
         assert!(!struck(&faults, "/a"));
+    }
+
+    #[test]
+    fn tokens_do_not_expire_again_before_everybody_got_through() {
+        let faults = Faults::default();
+        faults.add(When::every(2), Fault::ExpireTokens);
+        let turned_away = Request {
+            path: "/b".to_owned(),
+            ..Request::default()
+        };
+        assert!(!struck(&faults, "/a") && struck(&faults, "/a"));
+        faults.answered(&turned_away, 401);
+        assert!(!struck(&faults, "/a") && !struck(&faults, "/a"));
+        faults.answered(&turned_away, 200);
+        assert!(!struck(&faults, "/a") && struck(&faults, "/a"));
     }
 }
