@@ -7,7 +7,7 @@ use tributary_model::{ErrorKind, Report, Result, StreamName};
 use super::cascades;
 use crate::discover::Survey;
 use crate::failure::classify;
-use crate::info::{ColumnInfo, TableInfo};
+use crate::info::TableInfo;
 use crate::names::quote;
 use crate::server::Server;
 
@@ -119,8 +119,7 @@ fn describe(table: &TableInfo, report: &mut Report) {
             &title,
             format!(
                 "{name} has neither a primary key nor a unique index over NOT NULL columns: it is \
-                 read in one piece, rows are merged by a hash of all their columns, and rows that \
-                 are equal become one"
+                 read in one piece, and rows are merged by a hash of all their columns"
             ),
             format!(
                 "Give it a primary key, such as ALTER TABLE {name} ADD COLUMN id BIGINT UNSIGNED \
@@ -139,43 +138,6 @@ fn describe(table: &TableInfo, report: &mut Report) {
             format!("ALTER TABLE {name} ENGINE = InnoDB;"),
         );
     }
-    for column in compressed(table) {
-        report.fail(
-            &title,
-            format!(
-                "column {} of {name} is COMPRESSED: its values can't be read from the log",
-                column.name
-            ),
-            uncompress(table, column),
-        );
-    }
-}
-
-/// MariaDB shows it behind the type: `varchar(10) /*M!100301 COMPRESSED*/`.
-fn compressed(table: &TableInfo) -> impl Iterator<Item = &ColumnInfo> {
-    table.columns.iter().filter(|column| {
-        let comment = column.column_type.split_once("/*");
-        comment.is_some_and(|(_, comment)| comment.contains("COMPRESSED"))
-    })
-}
-
-/// The statement that stores a column as it is. Excluding it would not help: the log has it.
-fn uncompress(table: &TableInfo, column: &ColumnInfo) -> String {
-    let plain = column.column_type.split_once("/*");
-    let plain = plain.map_or(column.column_type.as_str(), |(plain, _)| plain.trim());
-    let charset = column.charset.as_ref();
-    let charset = charset.map_or(String::new(), |name| format!(" CHARACTER SET {name}"));
-    let null = if column.nullable { "" } else { " NOT NULL" };
-    let default = column.default.as_ref();
-    let default = default.map_or(String::new(), |value| format!(" DEFAULT {value}"));
-    format!(
-        "Run on the server: ALTER TABLE {}.{} MODIFY COLUMN {} {plain}{charset}{null}{default}; (add \
-         its collation and its comment where it has some of its own), or take the table out of \
-         `select`.",
-        quote(&table.database),
-        quote(&table.name),
-        quote(&column.name),
-    )
 }
 
 fn warn_cascades(stream: &StreamName, names: &[String], report: &mut Report) {
@@ -231,26 +193,5 @@ mod tests {
             ..orders()
         };
         assert_eq!(verdicts(&table), [Verdict::Warn, Verdict::Warn]);
-    }
-
-    #[test]
-    fn compressed_columns_fail() {
-        let column = ColumnInfo {
-            name: "note".to_owned(),
-            column_type: "varchar(10) /*M!100301 COMPRESSED*/".to_owned(),
-            ..ColumnInfo::default()
-        };
-        let enumerated = ColumnInfo {
-            column_type: "enum('COMPRESSED')".to_owned(),
-            ..ColumnInfo::default()
-        };
-        let table = TableInfo {
-            columns: vec![column, enumerated],
-            ..orders()
-        };
-        assert_eq!(verdicts(&table), [Verdict::Fail]);
-        let fix = uncompress(&table, &table.columns[0]);
-        let statement = "ALTER TABLE `shop`.`orders` MODIFY COLUMN `note` varchar(10) NOT NULL;";
-        assert!(fix.contains(statement), "{fix}");
     }
 }
