@@ -14,6 +14,7 @@ mod status;
 mod sync;
 mod target;
 mod validate;
+mod verify;
 
 use crate::args::{Command, Format, StateAction};
 use crate::exit::{Exit, Failure};
@@ -50,6 +51,7 @@ async fn dispatch(command: Command, session: &Session) -> Result<Exit, Failure> 
         Command::Status(args) => status::run(&args, session).await,
         Command::State(args) => state::run(&args.action, session).await,
         Command::Query(args) => query::run(&args, session).await,
+        Command::Verify(args) => verify::run(&args, session).await,
         Command::Maintain(args) => maintain::run(&args, session).await,
         Command::Export(args) => export::run(&args.to, session),
         Command::Connectors(args) => connectors::run(&args).await,
@@ -65,6 +67,7 @@ fn format_of(command: &Command) -> Format {
         Command::Sync(args) => args.output.output,
         Command::Status(args) => args.output.output,
         Command::Query(args) => args.output.output,
+        Command::Verify(args) => args.output.output,
         Command::Maintain(args) => args.output.output,
         Command::Connectors(args) => connectors::format_of(args),
         Command::State(args) => match &args.action {

@@ -93,7 +93,7 @@ impl Source for MySql {
         let known = cursors.clone();
         let (start, cursors) = self.begin(&mut conn, &server, log, cursors).await?;
         forget(&known, &cursors, out).await?;
-        let mut tables = self
+        let (mut tables, others) = self
             .tables(&mut conn, &server, request.streams, &cursors, out)
             .await?;
         if self.settings.snapshot == SnapshotMode::InitialOnly
@@ -109,7 +109,7 @@ impl Source for MySql {
             }
         }
         let stream = LogStream::open(&self.settings, &server, &start).await?;
-        let tables = Tables::new(tables, server.ignores_case());
+        let tables = Tables::new(tables, others, server.ignores_case());
         let mut reader = Reader {
             settings: self.settings.clone(),
             options: self.settings.values(server.flavor),
@@ -165,7 +165,8 @@ impl MySql {
         }
     }
 
-    /// The selected tables as they are now; one that can't be read fails alone.
+    /// The selected tables as they are now, and those that are not selected; one that can't be read
+    /// fails alone.
     async fn tables(
         &self,
         conn: &mut Conn,
@@ -173,7 +174,7 @@ impl MySql {
         streams: &[Stream],
         cursors: &BTreeMap<&StreamName, &TableCursor>,
         out: &Output<Cursor>,
-    ) -> Result<Vec<Table>> {
+    ) -> Result<(Vec<Table>, Vec<TableInfo>)> {
         let listed = self
             .listed
             .lock()
@@ -207,7 +208,7 @@ impl MySql {
                 }
             }
         }
-        Ok(tables)
+        Ok((tables, infos.into_values().collect()))
     }
 
     fn table(

@@ -64,5 +64,5 @@ pub(crate) fn not_comparable(kind: &str) -> Error {
         ErrorKind::Config,
         format!("`verify` can't read `{kind}` yet"),
     )
-    .fix("It compares mysql sources with duckdb destinations; `tributary sync --full-refresh` reads a stream anew.")
+    .fix("It compares mysql sources with duckdb and lake destinations; `tributary sync --full-refresh` reads a stream anew.")
 }

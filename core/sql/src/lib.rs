@@ -16,6 +16,7 @@ mod history;
 mod ledger;
 mod merge;
 mod restage;
+mod rows;
 mod screen;
 
 pub use cell::{cell, row};
@@ -27,6 +28,7 @@ pub use merge::{
     DELETED, FIRST, LIVE, Merge, STAGED_DELETE, STAGED_SEQ, SYNCED_AT, Staged, Staging,
 };
 pub use restage::{Restaged, restage};
+pub use rows::select_rows;
 pub use screen::{Lengths, Limits, Screened, escaped_units, json_fault, screen};
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tributary_model::{
     Answer, Capabilities, ConnectionName, Destination, Error, ErrorKind, Existing, Fence, LoadPlan,
-    LoadRecord, Mode, Place, Report, Result, State, TableName,
+    LoadRecord, Place, Report, Result, State, TableName, View,
 };
 
 use crate::check;
@@ -15,6 +15,7 @@ use crate::dialect::DECIMAL_DIGITS;
 use crate::file::{Database, File, lock};
 use crate::load::{DuckLoad, Session, blocking};
 use crate::transaction::Transaction;
+use crate::verify::{DuckView, never_synced};
 use crate::{describe, ledger, query, system};
 
 /// DuckDB has no limit; names longer than this help nobody.
@@ -106,10 +107,13 @@ impl Destination for DuckDb {
 
     fn capabilities(&self) -> Capabilities {
         Capabilities {
-            modes: &[Mode::Merge, Mode::Append, Mode::Replace],
+            modes: Self::MODES,
             identifier_bytes: IDENTIFIER_BYTES,
             case_insensitive: true,
             decimal_digits: DECIMAL_DIGITS,
+            reserved: &[],
+            schema: None,
+            swaps: true,
         }
     }
 
@@ -167,5 +171,18 @@ impl Destination for DuckDb {
             )
             .fix("Run `tributary sync` first, or correct `path` of the destination.")
         })
+    }
+
+    async fn view(&self, of: &ConnectionName) -> Result<Box<dyn View>> {
+        let (this, of) = (self.clone(), of.clone());
+        blocking(move || {
+            // Opening would make a file that is not there.
+            if !this.file.path().exists() {
+                return Err(never_synced(&of));
+            }
+            let view = DuckView::open(this.database()?, &of)?;
+            Ok(Box::new(view) as Box<dyn View>)
+        })
+        .await
     }
 }

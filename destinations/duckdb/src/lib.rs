@@ -22,6 +22,7 @@ mod ledger;
 mod load;
 mod query;
 mod rejected;
+mod remembered;
 mod screen;
 mod system;
 mod target;

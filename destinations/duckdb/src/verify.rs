@@ -10,10 +10,8 @@ use arrow_array::RecordBatch;
 use async_trait::async_trait;
 use duckdb::Connection;
 use tokio::sync::mpsc;
-use tributary_model::{
-    Batches, ConnectionName, Error, ErrorKind, KeyRange, Result, State, TableScan, View,
-};
-use tributary_sql::{DELETED, Dialect, IS_CURRENT};
+use tributary_model::{Batches, ConnectionName, Error, ErrorKind, Result, State, TableScan, View};
+use tributary_sql::{Dialect, select_rows};
 
 use crate::describe::{describe, dialect};
 use crate::error::Explain;
@@ -97,41 +95,10 @@ fn select(connection: &Connection, scan: &TableScan) -> Result<String> {
     let table = &scan.plan.table;
     let existing = describe(connection, std::slice::from_ref(table))?;
     let has = |name: &str| {
-        let columns = existing.get(table).into_iter().flatten();
-        columns.into_iter().any(|column| column.name == name)
+        let mut columns = existing.get(table).into_iter().flatten();
+        columns.any(|column| column.name == name)
     };
     let dialect = dialect(connection)?;
-    let mut conditions = Vec::new();
-    if has(DELETED) {
-        conditions.push(format!("{} IS DISTINCT FROM TRUE", dialect.quote(DELETED)));
-    }
-    if has(IS_CURRENT) {
-        conditions.push(dialect.quote(IS_CURRENT));
-    }
-    if let Some(key) = scan.plan.key.first() {
-        conditions.extend(within(&dialect.quote(key), scan.range));
-    }
-    let columns: Vec<_> = scan
-        .columns
-        .iter()
-        .map(|column| dialect.quote(&column.name))
-        .collect();
-    let from = dialect.table(table);
-    let condition = match conditions.is_empty() {
-        true => String::new(),
-        false => format!(" WHERE {}", conditions.join(" AND ")),
-    };
-    Ok(format!(
-        "SELECT {} FROM {from}{condition}",
-        columns.join(", ")
-    ))
-}
-
-fn within(key: &str, range: KeyRange) -> Option<String> {
-    match (range.from, range.below) {
-        (None, None) => None,
-        (Some(from), None) => Some(format!("{key} >= {from}")),
-        (None, Some(below)) => Some(format!("({key} < {below} OR {key} IS NULL)")),
-        (Some(from), Some(below)) => Some(format!("{key} >= {from} AND {key} < {below}")),
-    }
+    let quote = |name: &str| dialect.quote(name);
+    Ok(select_rows(scan, &dialect.table(table), has, quote))
 }

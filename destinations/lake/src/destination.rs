@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt, stream};
 use tributary_model::{
     Answer, Capabilities, ConnectionName, Destination, Error, ErrorKind, Existing, Fault, Fence,
-    LoadPlan, LoadRecord, Mode, Place, Report, Result, State, TableName, now,
+    LoadPlan, LoadRecord, Mode, Place, Report, Result, State, TableName, View, now,
 };
 
 use crate::apply::{Gone, apply_all, lost};
@@ -27,6 +27,7 @@ use crate::session::Session;
 use crate::site::Site;
 use crate::store::Store;
 use crate::table::DECIMAL_DIGITS;
+use crate::verify::LakeView;
 
 /// How often an opening is tried again because somebody else wrote at that moment. // G6
 const OPENINGS: usize = 50;
@@ -70,7 +71,7 @@ impl Ledgers {
 }
 
 impl Lake {
-    fn log(&self, of: &ConnectionName) -> Log {
+    pub(crate) fn log(&self, of: &ConnectionName) -> Log {
         Log::new(self.store.clone(), of.clone())
     }
 
@@ -126,7 +127,8 @@ impl Lake {
             .map_or("", |(folder, _)| folder)
             .to_owned()
             + "/";
-        let tables = snapshot.tables.keys().map(place::folder);
+        let tables = snapshot.tables.values();
+        let tables = tables.map(|table| table.definition.folder());
         let own: Vec<String> = tables
             .chain([rejected, place::TEMPORARY.to_owned()])
             .collect();
@@ -186,6 +188,7 @@ impl Lake {
 
 #[async_trait]
 impl Destination for Lake {
+    const MODES: &'static [Mode] = &[Mode::Merge, Mode::Append, Mode::Replace];
     const KIND: &'static str = "lake";
     type Config = Config;
     type Load = LakeLoad;
@@ -213,6 +216,7 @@ impl Destination for Lake {
             Format::Parquet => None,
             Format::Iceberg => Some(Arc::new(iceberg::connect(&config, &store)?)),
         };
+        let store = iceberg.as_ref().map_or(store, |iceberg| iceberg.store());
         Ok(Self {
             config: Arc::new(config),
             store,
@@ -227,9 +231,12 @@ impl Destination for Lake {
 
     fn capabilities(&self) -> Capabilities {
         Capabilities {
-            modes: &[Mode::Merge, Mode::Append, Mode::Replace],
+            modes: Self::MODES,
             identifier_bytes: place::IDENTIFIER_BYTES,
             case_insensitive: true,
+            reserved: &[],
+            schema: None,
+            swaps: true,
             decimal_digits: DECIMAL_DIGITS,
         }
     }
@@ -297,5 +304,9 @@ impl Destination for Lake {
 
     async fn maintain(&self) -> Result<Report> {
         maintain::maintain(self).await
+    }
+
+    async fn view(&self, of: &ConnectionName) -> Result<Box<dyn View>> {
+        Ok(Box::new(LakeView::open(self, of).await?))
     }
 }

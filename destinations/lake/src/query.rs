@@ -1,6 +1,7 @@
 //! Questions: DuckDB in memory, looking at exactly the files that the logs name.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use duckdb::Connection;
 use tempfile::TempDir;
@@ -11,7 +12,7 @@ use crate::destination::Lake;
 use crate::error::blocking;
 use crate::log::Snapshot;
 use crate::sql::{self, Paths};
-use crate::table::{DataFile, Table};
+use crate::table::Table;
 
 /// How often a question is asked again whose files a writer replaced meanwhile. // G6
 const TRIES: usize = 4;
@@ -55,7 +56,8 @@ async fn attempt(lake: &Lake, sql: &str) -> Result<Answer> {
     let mut statements = Vec::new();
     for (of, snapshot) in lake.snapshots().await? {
         lake.catch_up(&of, &snapshot).await?;
-        for table in snapshot.tables.values() {
+        let seen = |table: &&Arc<Table>| !table.definition.is_beside();
+        for table in snapshot.tables.values().filter(seen) {
             statements.extend(view(lake, &of, &snapshot, table, sql, scratch.path()).await?);
         }
     }
@@ -83,7 +85,7 @@ async fn view(
     let mut paths = Paths::new();
     // What the question does not speak of is not fetched; where in doubt it is.
     if mentions(sql, &table.definition.table.table) {
-        for key in table.files.values().flat_map(DataFile::keys) {
+        for key in table.keys() {
             let path = lake.store.as_file(key, scratch).await?;
             let path = path.ok_or_else(|| {
                 Error::new(
@@ -97,7 +99,7 @@ async fn view(
     }
     Ok(vec![
         sql::schema(&table.definition.table.schema),
-        sql::view(&table.definition, &table.files, &paths),
+        sql::view(table, &paths),
     ])
 }
 
@@ -137,7 +139,7 @@ fn ask(statements: &[String], sql: &str, scratch: &TempDir) -> Result<Answer> {
     answer.map_err(|cause| refused(sql, &cause.to_string()))
 }
 
-fn connect(scratch: &TempDir) -> duckdb::Result<Connection> {
+pub(crate) fn connect(scratch: &TempDir) -> duckdb::Result<Connection> {
     let settings = duckdb::Config::default()
         .with("temp_directory", scratch.path().to_string_lossy())?
         // Nothing is ever fetched from the network behind the user's back.
@@ -185,6 +187,6 @@ fn refused(sql: &str, cause: &str) -> Error {
 }
 
 /// The first line: DuckDB repeats the statement below it.
-fn brief(text: &str) -> String {
+pub(crate) fn brief(text: &str) -> String {
     text.lines().next().unwrap_or_default().to_owned()
 }

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use tributary_model::{
     Answer, Capabilities, ConnectionName, Destination, Existing, Fault, Fence, LoadPlan,
-    LoadRecord, Mode, Report, Result, State, TableName,
+    LoadRecord, Mode, Report, Result, State, TableName, View,
 };
 
 use crate::config::Config;
@@ -12,6 +12,7 @@ use crate::load::{PostgresLoad, explain_loss};
 use crate::session::Sessions;
 use crate::settings::{self, IDENTIFIER_BYTES, Settings};
 use crate::transaction::Transaction;
+use crate::verify::PgView;
 use crate::{check, describe, ledger, query, system};
 
 /// A PostgreSQL database as a destination.
@@ -43,13 +44,13 @@ impl Destination for Postgres {
 
     fn capabilities(&self) -> Capabilities {
         Capabilities {
-            modes: &[Mode::Merge, Mode::Append, Mode::Replace],
+            modes: &[Mode::Merge, Mode::Append, Mode::Replace, Mode::History],
             identifier_bytes: IDENTIFIER_BYTES,
             case_insensitive: false,
             decimal_digits: DECIMAL_DIGITS,
             reserved: RESERVED,
             schema: self.sessions.settings.schema.clone(),
-            swaps: false,
+            swaps: true,
         }
     }
 
@@ -91,5 +92,9 @@ impl Destination for Postgres {
 
     async fn query(&self, sql: &str) -> Result<Answer> {
         query::answer(&self.sessions.settings, sql).await
+    }
+
+    async fn view(&self, of: &ConnectionName) -> Result<Box<dyn View>> {
+        Ok(Box::new(PgView::open(&self.sessions, of).await?))
     }
 }

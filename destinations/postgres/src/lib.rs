@@ -9,6 +9,7 @@
 //! away from readers happens last.
 //! Deliberately absent: any decision about names and modes (the engine's), and trying again.
 
+mod beside;
 mod check;
 mod config;
 mod copy;
@@ -31,6 +32,7 @@ mod system;
 mod takeover;
 mod target;
 mod transaction;
+mod verify;
 
 pub use config::Config;
 pub use destination::Postgres;

@@ -2,7 +2,7 @@
 //! is text. Values of hidden columns are never told.
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Int16Type, Int32Type, Int64Type, UInt64Type};
+use arrow_array::types::{Decimal128Type, Int16Type, Int32Type, Int64Type, UInt64Type};
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use arrow_schema::{DataType as Arrow, TimeUnit};
@@ -89,8 +89,17 @@ fn value(array: &ArrayRef, row: usize) -> Result<Value> {
         Arrow::Int32 => array.as_primitive::<Int32Type>().value(row).into(),
         Arrow::Int64 => array.as_primitive::<Int64Type>().value(row).into(),
         Arrow::UInt64 => array.as_primitive::<UInt64Type>().value(row).into(),
+        Arrow::Decimal128(_, 0) => whole(array.as_primitive::<Decimal128Type>().value(row)),
         _ => cut(text(array, row)?).into(),
     })
+}
+
+fn whole(value: i128) -> Value {
+    match (i64::try_from(value), u64::try_from(value)) {
+        (Ok(value), _) => value.into(),
+        (_, Ok(value)) => value.into(),
+        _ => value.to_string().into(),
+    }
 }
 
 fn text(array: &ArrayRef, row: usize) -> Result<String> {
