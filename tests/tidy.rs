@@ -240,6 +240,57 @@ fn every_part_is_whole() {
     assert_none(&problems, "parts that are not whole");
 }
 
+/// A build may leave any connector and destination out, the cloud's first: none is in a build that
+/// asks for none, each comes by its feature, and its line in the registry is guarded by it.
+#[test]
+fn every_part_can_be_left_out() {
+    let tree = |features: &str| {
+        let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+        let output = Command::new(cargo)
+            .args([
+                "tree",
+                "--offline",
+                "--package",
+                "tributary",
+                "--edges",
+                "normal",
+            ])
+            .args(["--prefix", "none", "--format", "{p}"])
+            .args(["--no-default-features", "--features", features])
+            .current_dir(root())
+            .output()
+            .expect("cargo can run");
+        let problem = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{problem}");
+        String::from_utf8(output.stdout).expect("names of packages are UTF-8")
+    };
+    let holds = |tree: &str, package: &str| {
+        let start = format!("{package} v");
+        tree.lines().any(|line| line.starts_with(&start))
+    };
+    let none = tree("");
+    let small = tree("mysql,duckdb");
+    let registry = read("core/cli/registry.rs");
+    let mut problems = Vec::new();
+    for package in packages() {
+        let manifest = package.manifest_path.as_std_path();
+        let dir = place(manifest.parent().expect("a package has a folder"));
+        let Some(("connectors" | "destinations", feature)) = dir.split_once('/') else {
+            continue;
+        };
+        let (name, word) = (package.name.as_str(), package.name.replace('-', "_"));
+        if holds(&none, name) || holds(&small, name) != ["mysql", "duckdb"].contains(&feature) {
+            problems.push(format!("{dir} is in a build that does not ask for it"));
+        }
+        let guarded = format!("#[cfg(feature = \"{feature}\")]");
+        let mut lines = registry.lines().zip(registry.lines().skip(1));
+        if !lines.any(|(guard, line)| guard.trim() == guarded && line.contains(&word)) {
+            problems.push(format!("{dir} has no guarded line in core/cli/registry.rs"));
+        }
+    }
+    assert_none(&problems, "parts that a build can't leave out");
+}
+
 #[test]
 fn no_file_is_too_long() {
     let code = ["rs", "sh", "toml", "sql"];

@@ -51,7 +51,7 @@ async fn g7_sessions_cut_anywhere_lose_and_double_nothing() {
     });
     let (program, source) = (&analytics.world.program, &analytics.world.server);
     let mut rows = 3000;
-    for (round, after) in [300, 9_000, 60_000, 150_000].into_iter().enumerate() {
+    for (round, after) in [300, 9_000, 90_000].into_iter().enumerate() {
         proxy.set(Fault::Cut {
             direction: Direction::ToServer,
             after,
@@ -114,7 +114,7 @@ async fn g2_a_session_cut_at_its_commit_is_settled_by_the_state() {
     let usual = proxy.bytes(Direction::ToClient);
     let mut rows = 3001;
     // The last bytes that come back are the answer to the commit, then to what is read after it.
-    for before_the_end in [1, 20, 60, 200, 600] {
+    for before_the_end in [1, 40, 300] {
         source
             .execute("UPDATE d.t SET v = v + 1 WHERE id = 1")
             .await;
@@ -161,7 +161,7 @@ async fn g7_killed_at_any_moment_into_postgres() {
     let writer = Writer::start(&analytics.world.server, shop, 2, 5);
     let mut random = Random::new(17);
     let mut killed = 0;
-    for turn in 0..24 {
+    for turn in 0..18 {
         let finished = if turn % 2 == 0 {
             let passed = turn / 2 / STEPS.len();
             let step = format!(
@@ -180,21 +180,34 @@ async fn g7_killed_at_any_moment_into_postgres() {
         killed += usize::from(finished.code().is_none());
         assert!(matches!(finished.code(), None | Some(0)), "{finished}");
     }
-    assert!(killed >= 12, "only {killed} of 24 runs were killed");
+    assert!(killed >= 9, "only {killed} of 18 runs were killed");
     writer.stop().await;
     analytics.mirror(streams);
     program.run(&["sync"]).await.exits(0);
-    for (table, columns, live) in [
+    let money = DataType::Decimal(14, 2);
+    for (table, columns, types) in [
         (
             "customers",
             "id, email, credit",
-            "WHERE NOT _tributary_deleted",
+            [DataType::Int32, DataType::Text, money],
         ),
-        ("products", "id, name, price", ""),
-        ("orders", "id, customer_id, state, note", ""),
+        (
+            "products",
+            "sku, title, price",
+            [DataType::Text, DataType::Text, money],
+        ),
+        (
+            "orders",
+            "id, note, total",
+            [DataType::Decimal(20, 0), DataType::Text, money],
+        ),
     ] {
+        let live = if table == "customers" {
+            "WHERE NOT _tributary_deleted"
+        } else {
+            ""
+        };
         let sql = format!("SELECT {columns} FROM shop.{table} {live}");
-        let types: Vec<DataType> = columns.split(", ").map(|_| DataType::Text).collect();
         let there = rows(program, "warehouse", &sql, &types).await;
         let here = rows(program, "mirror", &sql, &types).await;
         assert!(!here.is_empty(), "{table} is empty");

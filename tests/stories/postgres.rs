@@ -6,7 +6,7 @@ use tributary_testkit::api::conformance::Runs;
 use tributary_testkit::api::stripe::Stripe;
 use tributary_testkit::postgres::Postgres;
 
-use crate::world::postgres::{Analytics, Setup, address, rows};
+use crate::world::postgres::{Analytics, Setup, address, port_of, rows};
 
 const TABLES: &str = "CREATE DATABASE d;
     CREATE TABLE d.t (id INT PRIMARY KEY, small SMALLINT, vast BIGINT UNSIGNED, price DECIMAL(30,10),
@@ -170,8 +170,8 @@ async fn what_does_not_fit_is_rejected_row_by_row() {
         (&json!(2), &json!(1)),
         "{report:#}"
     );
-    let reason =
-        "SELECT reason FROM _tributary.rejected WHERE \"column\" = 'note' AND \"row\"->>'id' = '2'";
+    let reason = "SELECT reason FROM _tributary.rejected WHERE \"column\" = 'note' \
+        AND \"row\"::text LIKE '%\"id\":2,%'";
     let reasons = analytics.words(reason).await;
     assert!(reasons[0].contains("U+0000"), "{reasons:?}");
     assert_eq!(analytics.number("SELECT sum(id) FROM d.t").await, 4);
@@ -266,6 +266,67 @@ async fn check_names_each_missing_right() {
     );
     program.run(&["sync"]).await.exits(0);
     assert!(analytics.has("raw.t").await);
+}
+
+/// An authority, and a certificate of it for `localhost`; made where the server finds them.
+const CERTIFICATES: &str = "COPY (SELECT 1) TO PROGRAM $$exec >/dev/null 2>&1; umask 077; \
+    openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj '/CN=Testing' -keyout ca.key -out ca.pem && \
+    openssl req -newkey rsa:2048 -nodes -subj '/CN=localhost' -keyout server.key -out server.csr && \
+    printf 'subjectAltName=DNS:localhost' > names && \
+    openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile names \
+      -out server.crt$$";
+
+/// The words for encryption do what they say.
+#[tokio::test]
+async fn encryption_is_what_was_asked_for() {
+    let tables = "CREATE DATABASE d; CREATE TABLE d.t (id INT PRIMARY KEY)";
+    let analytics = Analytics::with(tables, SETUP).await;
+    let program = &analytics.world.program;
+    let with = |destination: &'static str| {
+        analytics.configure(Setup {
+            destination,
+            ..SETUP
+        });
+    };
+    with("tls: {mode: required}");
+    let refused = program.run(&["check"]).await.exits(1);
+    refused.says("offers no encryption");
+    with("tls: {mode: disabled}");
+    let plain = program.run(&["check"]).await.exits(0);
+    plain.says("not encrypted");
+
+    analytics.execute(CERTIFICATES).await;
+    analytics.execute("ALTER SYSTEM SET ssl = on").await;
+    analytics.execute("SELECT pg_reload_conf()").await;
+    let authority = analytics.words("SELECT pg_read_file('ca.pem')").await;
+    program.write("ca.pem", &authority[0]);
+    // The server reads its configuration in its own time.
+    with("tls: {mode: required}");
+    let mut tries = 0;
+    while program.run(&["check"]).await.code() != Some(0) {
+        tries += 1;
+        assert!(tries < 100, "the server never came to offer encryption");
+    }
+    with("tls: {mode: verify_ca}");
+    let stranger = program.run(&["check"]).await.exits(1);
+    stranger.says("not trusted");
+    with("tls: {mode: verify_ca, ca_file: ca.pem}");
+    let known = program.run(&["check"]).await.exits(0);
+    known.says("the connection is encrypted");
+    // The certificate names `localhost`, and the address is 127.0.0.1.
+    with("tls: {ca_file: ca.pem}");
+    let nameless = program.run(&["check"]).await.exits(1);
+    nameless.says("not trusted");
+    let text = std::fs::read_to_string(program.path("tributary.yaml")).unwrap();
+    let port = port_of(&analytics.postgres);
+    let named = text.replace(
+        &format!("@127.0.0.1:{port}/"),
+        &format!("@localhost:{port}/"),
+    );
+    assert_ne!(named, text);
+    program.write("tributary.yaml", &named);
+    program.run(&["sync"]).await.exits(0);
+    assert!(analytics.has("d.t").await);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,6 +8,7 @@ use tributary_sql::{Found, FoundColumn};
 
 use crate::dialect::data_type;
 use crate::error::Explain;
+use crate::index::ENDING;
 use crate::session::Session;
 
 const RELATIONS: &str = "SELECT n.nspname::text, c.relname::text, c.relkind::text, c.relnatts::int4 \
@@ -19,13 +20,13 @@ const COLUMNS: &str = "SELECT n.nspname::text, c.relname::text, a.attname::text,
     WHERE (n.nspname::text, c.relname::text) IN (SELECT * FROM unnest($1::text[], $2::text[])) \
     ORDER BY a.attnum";
 const INDEXES: &str = "SELECT n.nspname::text, c.relname::text, i.relname::text, \
-    array_agg(a.attname::text) FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid \
+    array_agg(a.attname::text), x.indisunique FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid \
     JOIN pg_class c ON c.oid = x.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
     JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = ANY (x.indkey) \
-    WHERE x.indisunique AND x.indisvalid AND x.indimmediate AND x.indpred IS NULL \
+    WHERE x.indisvalid AND x.indimmediate AND x.indpred IS NULL \
     AND x.indexprs IS NULL AND x.indnkeyatts = x.indnatts \
     AND (n.nspname::text, c.relname::text) IN (SELECT * FROM unnest($1::text[], $2::text[])) \
-    GROUP BY 1, 2, 3";
+    GROUP BY 1, 2, 3, 5";
 
 /// A unique index over whole columns.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +40,8 @@ pub(crate) struct UniqueIndex {
 pub(crate) struct Relation {
     pub(crate) columns: Vec<FoundColumn>,
     pub(crate) unique: Vec<UniqueIndex>,
+    /// Whether there is an index that we made for its key.
+    pub(crate) has_key_index: bool,
     /// Its columns, those that were dropped included.
     pub(crate) ever: usize,
     is_table: bool,
@@ -84,11 +87,16 @@ impl Inventory {
         }
         for row in session.ask(about(INDEXES), doing).await? {
             let columns: Vec<String> = row.try_get(3).explain(doing)?;
+            let is_unique: bool = row.try_get(4).explain(doing)?;
             let index = UniqueIndex {
                 name: row.try_get(2).explain(doing)?,
                 columns: columns.into_iter().collect(),
             };
-            inventory.relation(&row)?.unique.push(index);
+            let relation = inventory.relation(&row)?;
+            relation.has_key_index |= index.name.ends_with(ENDING);
+            if is_unique {
+                relation.unique.push(index);
+            }
         }
         Ok(inventory)
     }

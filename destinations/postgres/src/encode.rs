@@ -97,6 +97,20 @@ impl<'a> Column<'a> {
     pub(crate) fn instant(micros: i64) -> Column<'static> {
         let mut bytes = 8_i32.to_be_bytes().to_vec();
         bytes.extend_from_slice(&(micros - MICROS).to_be_bytes());
+        Column::same(bytes)
+    }
+
+    /// True in every row.
+    pub(crate) fn yes() -> Column<'static> {
+        Column::same([&1_i32.to_be_bytes()[..], &[1]].concat())
+    }
+
+    /// NULL in every row.
+    pub(crate) fn null() -> Column<'static> {
+        Column::same((-1_i32).to_be_bytes().to_vec())
+    }
+
+    fn same(bytes: Vec<u8>) -> Column<'static> {
         Column {
             nulls: None,
             values: Values::Same(bytes),

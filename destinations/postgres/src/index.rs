@@ -15,13 +15,14 @@ use crate::session::Session;
 use crate::settings::IDENTIFIER_BYTES;
 
 /// How the names of our indexes end.
-const ENDING: &str = "_tributary_key";
+pub(crate) const ENDING: &str = "_tributary_key";
 
 /// Sees to the index of a table; says how rows can come whose keys are there.
 pub(crate) async fn ensure(
     session: &mut Session,
     plan: &TablePlan,
     relation: Option<&Relation>,
+    load_id: &str,
 ) -> Result<Upsert> {
     let key: HashSet<String> = plan.key.iter().cloned().collect();
     let known = relation.map(|relation| relation.unique.as_slice());
@@ -36,7 +37,8 @@ pub(crate) async fn ensure(
                 .await?;
         }
     }
-    let unique = known.iter().any(|index| index.columns == key) || make(session, plan).await?;
+    let unique =
+        known.iter().any(|index| index.columns == key) || make(session, plan, load_id).await?;
     Ok(match unique && !has_stale_marks(plan, relation) {
         true => Upsert::OnConflict,
         false => Upsert::DeleteThenInsert,
@@ -52,11 +54,11 @@ fn has_stale_marks(plan: &TablePlan, relation: Option<&Relation>) -> bool {
 }
 
 /// Makes the index; false where the table can't have it.
-async fn make(session: &mut Session, plan: &TablePlan) -> Result<bool> {
+async fn make(session: &mut Session, plan: &TablePlan, load_id: &str) -> Result<bool> {
     let columns: Vec<String> = plan.key.iter().map(|name| DIALECT.quote(name)).collect();
     let statement = format!(
         "CREATE UNIQUE INDEX {} ON {} ({})",
-        DIALECT.quote(&name(plan)),
+        DIALECT.quote(&name(&plan.table.table, load_id)),
         DIALECT.table(&plan.table),
         columns.join(", ")
     );
@@ -79,17 +81,53 @@ async fn make(session: &mut Session, plan: &TablePlan) -> Result<bool> {
     }
 }
 
-/// A name for the index: the table's, and a hash of table and key so that it is nobody else's.
-fn name(plan: &TablePlan) -> String {
-    let parts =
-        std::iter::once(plan.table.table.as_str()).chain(plan.key.iter().map(String::as_str));
-    let hash = parts
-        .flat_map(|part| part.bytes().chain([0]))
-        .fold(0x811c_9dc5_u32, |hash, byte| {
-            (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
-        });
+/// A name for the index: the table's, and a hash of table and load so that it is nobody else's, not
+/// even that of a table which had this name before.
+fn name(table: &str, load_id: &str) -> String {
+    let bytes = table.bytes().chain([0]).chain(load_id.bytes());
+    let hash = bytes.fold(0x811c_9dc5_u32, |hash, byte| {
+        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+    });
     let ending = format!("_{hash:08x}{ENDING}");
-    let table = &plan.table.table;
     let room = table.floor_char_boundary(IDENTIFIER_BYTES - ending.len());
     format!("{}{ending}", &table[..room])
+}
+
+/// Makes the index of a history, in which a key stands as often as it has versions.
+pub(crate) async fn ensure_plain(
+    session: &mut Session,
+    plan: &TablePlan,
+    relation: Option<&Relation>,
+    load_id: &str,
+) -> Result<()> {
+    if relation.is_some_and(|relation| relation.has_key_index) {
+        return Ok(());
+    }
+    let columns: Vec<String> = plan.key.iter().map(|name| DIALECT.quote(name)).collect();
+    let create = format!(
+        "CREATE INDEX {} ON {} ({})",
+        DIALECT.quote(&name(&plan.table.table, load_id)),
+        DIALECT.table(&plan.table),
+        columns.join(", ")
+    );
+    session.run(&create, "making the index of the key").await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_index_has_a_name_that_fits() {
+        let long = "ü".repeat(31);
+        for table in ["orders", long.as_str()] {
+            let one = name(table, "load-1");
+            assert!(
+                one.len() <= IDENTIFIER_BYTES && one.ends_with(ENDING),
+                "{one}"
+            );
+            assert_ne!(one, name(table, "load-2"));
+        }
+    }
 }

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 use tributary_model::{
-    Commit, ConnectionName, Error, ErrorKind, Fence, LoadPlan, LoadRecord, Result, State,
-    StreamCount, StreamName, TablePlan,
+    Commit, ConnectionName, Error, ErrorKind, Fence, LoadPlan, LoadRecord, Old, Result, State,
+    StreamCount, StreamName, TableName, TablePlan,
 };
 use tributary_sql::{Dialect, Step, corrected};
 
@@ -87,6 +87,37 @@ pub(crate) async fn note_changes(
             .bind(instant(load.started_at));
         session.tell(query, "recording a change of layout").await?;
     }
+    Ok(())
+}
+
+/// Gives what was noted of a table beside the name that it has now; notes that a table was kept in
+/// another mode until now, and what it is called.
+pub(crate) async fn note_swap(
+    session: &mut Session,
+    load: &LoadPlan,
+    plan: &TablePlan,
+    beside: &TableName,
+    old: &Old,
+) -> Result<()> {
+    let doing = "recording a change of layout";
+    let (table, connection) = (plan.table.to_string(), load.connection.as_str());
+    let moved = sqlx::query(
+        "UPDATE _tributary.schema_changes SET \"table\" = $1 WHERE connection = $2 AND \"table\" = $3",
+    );
+    let moved = moved.bind(&table).bind(connection).bind(beside.to_string());
+    session.tell(moved, doing).await?;
+    let Old::Kept(name) = old else { return Ok(()) };
+    let sql = "INSERT INTO _tributary.schema_changes VALUES \
+         ($1, $2, $3, $4, NULL, 'change_mode', $5, $6, $7::timestamptz)";
+    let query = sqlx::query(sql)
+        .bind(&load.load_id)
+        .bind(connection)
+        .bind(plan.stream.to_string())
+        .bind(&table)
+        .bind(format!("kept as {name}"))
+        .bind(format!("{:?}", plan.mode).to_lowercase())
+        .bind(instant(load.started_at));
+    session.tell(query, doing).await?;
     Ok(())
 }
 

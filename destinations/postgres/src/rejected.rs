@@ -1,7 +1,7 @@
 //! `_tributary.rejected`: rows that could not be loaded, ready to be loaded later.
 
 use serde_json::json;
-use tributary_model::{LoadPlan, Rejection, Result};
+use tributary_model::{LoadPlan, Rejection, Result, TableName, TablePlan};
 
 use crate::session::Session;
 use crate::system::instant;
@@ -42,6 +42,32 @@ pub(crate) async fn write(
             .bind(instant(load.started_at));
         session.tell(query, "writing rejected rows").await?;
     }
+    Ok(())
+}
+
+/// What was rejected of the table beside belongs to the table itself, in whose place it is now; what
+/// was rejected of that one before is read anew.
+pub(crate) async fn moved(
+    session: &mut Session,
+    load: &LoadPlan,
+    plan: &TablePlan,
+    from: &TableName,
+) -> Result<()> {
+    let doing = "moving rejected rows";
+    let of = "WHERE connection = $1 AND stream = $2 AND \"table\" = $3";
+    let gone = format!("DELETE FROM _tributary.rejected {of}");
+    let gone = sqlx::query(&gone)
+        .bind(load.connection.as_str())
+        .bind(plan.stream.to_string())
+        .bind(plan.table.to_string());
+    session.tell(gone, doing).await?;
+    let moved = format!("UPDATE _tributary.rejected SET \"table\" = $4 {of}");
+    let moved = sqlx::query(&moved)
+        .bind(load.connection.as_str())
+        .bind(plan.stream.to_string())
+        .bind(from.to_string())
+        .bind(plan.table.to_string());
+    session.tell(moved, doing).await?;
     Ok(())
 }
 

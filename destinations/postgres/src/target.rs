@@ -9,14 +9,16 @@
 
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, BooleanArray, Int64Array, RecordBatch};
+use arrow_array::cast::AsArray;
+use arrow_array::types::TimestampMicrosecondType;
+use arrow_array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, TimestampMicrosecondArray};
 use tributary_model::{
-    DataType, Deletes, Error, ErrorKind, Mode, Op, Presence, Result, TableColumn, TablePlan,
-    TruncateKind,
+    DataType, Deletes, Error, ErrorKind, Mode, Op, Presence, Result, TableColumn, TableName,
+    TablePlan, TruncateKind,
 };
 use tributary_sql::{
-    DELETED, Dialect, Found, Merge, STAGED_DELETE, STAGED_SEQ, SYNCED_AT, Screened, Staged,
-    Staging, Step, Upsert, evolve, restage,
+    DELETED, Dialect, Found, IS_CURRENT, Merge, STAGED_DELETE, STAGED_SEQ, SYNCED_AT, Screened,
+    Staged, Staging, Step, Upsert, VALID_FROM, VALID_TO, evolve, restage,
 };
 
 use crate::copy::Outbox;
@@ -191,11 +193,16 @@ impl Target {
     ) -> Result<()> {
         let deletes: ArrayRef = Arc::new(deletes);
         let mut names = vec![SYNCED_AT];
+        let rows = &begun(&self.plan, rows, site.load.started_at.timestamp_micros())?;
         let mut columns = own_columns(&self.plan, rows)?;
         columns.push(Column::instant(site.load.started_at.timestamp_micros()));
         if self.plan.deletes == Deletes::Soft {
             names.push(DELETED);
             columns.push(Column::new(DataType::Bool, &deletes)?);
+        }
+        if self.plan.mode == Mode::History {
+            names.extend([VALID_TO, IS_CURRENT]);
+            columns.extend([Column::null(), Column::yes()]);
         }
         let statement = copy_statement(&DIALECT.table(&self.plan.table), &self.plan, &names);
         self.outbox
@@ -253,9 +260,16 @@ impl Target {
         };
         let statements = match held.plan.mode {
             Mode::Append => self.merge(site, &held.plan, |merge| merge.append()),
-            Mode::Merge | Mode::Replace | Mode::History => {
+            Mode::Merge | Mode::Replace => {
                 self.look_for_index(site).await?;
                 self.merge(site, &held.plan, |merge| merge.fold(held.kind))
+            }
+            Mode::History => {
+                self.look_for_index(site).await?;
+                let mut statements: Vec<String> =
+                    DIALECT.analyze(&self.staging.rows).into_iter().collect();
+                statements.extend(self.merge(site, &held.plan, |merge| merge.fold_history()));
+                statements
             }
         };
         let doing = format!("merging into {}", self.plan.table);
@@ -267,7 +281,16 @@ impl Target {
             let table = &self.plan.table;
             let inventory = Inventory::of(&mut site.session, &[table]).await?;
             let relation = inventory.get(table);
-            self.upsert = Some(index::ensure(&mut site.session, &self.plan, relation).await?);
+            let (session, load_id) = (&mut site.session, &site.load.load_id);
+            self.upsert = Some(match self.plan.mode {
+                Mode::History => {
+                    index::ensure_plain(session, &self.plan, relation, load_id).await?;
+                    DIALECT.upsert
+                }
+                Mode::Merge | Mode::Replace | Mode::Append => {
+                    index::ensure(session, &self.plan, relation, load_id).await?
+                }
+            });
         }
         Ok(())
     }
@@ -303,7 +326,12 @@ impl Target {
             .await?;
         self.outbox.send(&mut site.session).await?;
         let mut statements: Vec<String> = DIALECT.analyze(&self.staging.fold).into_iter().collect();
-        statements.extend(self.merge(site, &plan, |merge| merge.clear(&names)));
+        if plan.mode == Mode::History {
+            let seq = self.next_seq(site).await?;
+            statements.extend(self.merge(site, &plan, |merge| merge.clear_history(&names, seq)));
+        } else {
+            statements.extend(self.merge(site, &plan, |merge| merge.clear(&names)));
+        }
         let doing = format!("clearing rows of {}", plan.table);
         site.session.run_all(&statements, &doing).await
     }
@@ -344,23 +372,75 @@ impl Target {
             | (TruncateKind::Change | TruncateKind::Anew, _, Deletes::Ignore) => {
                 return Ok(());
             }
+            (TruncateKind::Change | TruncateKind::Anew, Mode::History, _) => {
+                return self.close(site, None).await;
+            }
             (TruncateKind::Change | TruncateKind::Anew, _, Deletes::Soft) => {
                 self.settle(site).await?;
             }
             (TruncateKind::Restart, ..)
             | (TruncateKind::Change | TruncateKind::Anew, _, Deletes::Hard) => {
-                self.outbox.clear();
-                if self.staged.take().is_some() {
-                    let plan = self.plan.clone();
-                    let drop = self.merge(site, &plan, |merge| merge.drop_staging());
-                    site.session.run(&drop, "dropping staged rows").await?;
-                }
+                self.abandon(site).await?;
             }
         }
         let plan = self.plan.clone();
         let statements = self.merge(site, &plan, |merge| merge.truncate(kind));
         let doing = format!("emptying {}", self.plan.table);
         site.session.run_all(&statements, &doing).await
+    }
+
+    /// Ends every current version of a history at this point of the order.
+    pub(crate) async fn close(&mut self, site: &mut Site, at: Option<i64>) -> Result<()> {
+        self.settle(site).await?;
+        let plan = self.plan.clone();
+        let statements = self.merge(site, &plan, |merge| merge.close(at));
+        let doing = format!("ending versions in {}", plan.table);
+        site.session.run_all(&statements, &doing).await
+    }
+
+    /// Goes on with what was built beside, another history, so that it can be dropped.
+    pub(crate) async fn continue_with(
+        &mut self,
+        site: &mut Site,
+        beside: &TableName,
+    ) -> Result<()> {
+        self.settle(site).await?;
+        self.next_seq(site).await?;
+        let plan = self.plan.clone();
+        let stage = self.merge(site, &plan, |merge| merge.stage_continuation(beside))?;
+        let doing = format!("comparing {} with {beside}", plan.table);
+        site.session.run(&stage, &doing).await?;
+        self.settle(site).await
+    }
+
+    /// Forgets what is on its way into the table.
+    pub(crate) async fn abandon(&mut self, site: &mut Site) -> Result<()> {
+        self.outbox.clear();
+        if self.staged.take().is_some() {
+            let plan = self.plan.clone();
+            let drop = self.merge(site, &plan, |merge| merge.drop_staging());
+            site.session.run(&drop, "dropping staged rows").await?;
+        }
+        Ok(())
+    }
+
+    /// Notes that nobody else sees the table: it is changed as soon as it has to be.
+    pub(crate) async fn is_unseen(&mut self, site: &mut Site) -> Result<()> {
+        self.is_new = true;
+        self.change_layout(site).await
+    }
+
+    /// The number of the next staged row; makes the staging table where there is none.
+    async fn next_seq(&mut self, site: &mut Site) -> Result<i64> {
+        let mut held = match self.staged.take() {
+            Some(held) => held,
+            None => self.begin_staging(site).await?,
+        };
+        let seq = held.rows;
+        held.rows += 1;
+        held.kind = Staged::Deletes;
+        self.staged = Some(held);
+        Ok(seq)
     }
 
     fn merge<T>(
@@ -387,6 +467,21 @@ fn own_columns<'a>(plan: &TablePlan, rows: &'a RecordBatch) -> Result<Vec<Column
         .collect()
 }
 
+/// Rows that begin the history of their keys: where the source does not say when, it is when the load
+/// began.
+fn begun(plan: &TablePlan, rows: &RecordBatch, began: i64) -> Result<RecordBatch> {
+    let place = plan.columns.iter().position(|c| c.name == VALID_FROM);
+    let Some(place) = place.filter(|_| plan.mode == Mode::History) else {
+        return Ok(rows.clone());
+    };
+    let mut columns = rows.columns().to_vec();
+    let told = columns[place].as_primitive::<TimestampMicrosecondType>();
+    let from: TimestampMicrosecondArray = told.iter().map(|at| Some(at.unwrap_or(began))).collect();
+    columns[place] = Arc::new(from.with_timezone("UTC"));
+    RecordBatch::try_new(rows.schema(), columns)
+        .map_err(|cause| Error::bug("versions could not be made").because(cause))
+}
+
 fn copy_statement(table: &str, plan: &TablePlan, more: &[&str]) -> String {
     let names = plan.columns.iter().map(|column| column.name.as_str());
     let names: Vec<String> = names
@@ -402,17 +497,13 @@ fn copy_statement(table: &str, plan: &TablePlan, more: &[&str]) -> String {
 fn refuse_impossible(plan: &TablePlan) -> Result<()> {
     match plan.mode {
         Mode::Append => Ok(()),
-        Mode::Merge | Mode::Replace if !plan.key.is_empty() => Ok(()),
-        Mode::Merge | Mode::Replace => {
+        Mode::Merge | Mode::Replace | Mode::History if !plan.key.is_empty() => Ok(()),
+        Mode::Merge | Mode::Replace | Mode::History => {
             let table = &plan.table;
             Err(Error::bug(format!(
                 "{table} was to be merged without a key"
             )))
         }
-        Mode::History => Err(Error::bug(format!(
-            "{} was planned in a mode that this destination does not offer",
-            plan.table
-        ))),
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use tributary_model::failpoint::reach;
 use tributary_model::{
-    Batch, Change, Commit, Deletes, Error, Fence, LoadPlan, Op, Receipt, Rejection, Result,
+    Batch, Change, Commit, Deletes, Error, Fence, LoadPlan, Old, Op, Receipt, Rejection, Result,
     StreamName, TableName, TablePlan,
 };
 use tributary_sql::Dialect;
@@ -21,7 +21,7 @@ use crate::session::Session;
 use crate::system::instant;
 use crate::takeover;
 use crate::target::Target;
-use crate::{ledger, rejected, system};
+use crate::{beside, ledger, rejected, system};
 
 /// Bytes of all tables together that are collected before they are sent. // G6
 const PENDING_BYTES: usize = 16 << 20;
@@ -93,12 +93,13 @@ impl Transaction {
                 target.clear(site, &of).await?;
             }
             Change::Rejected(rejections) => self.write_rejected(&rejections).await?,
-            Change::Close { plan, .. } | Change::Renew { plan, .. } | Change::Swap { plan, .. } => {
-                return Err(Error::bug(format!(
-                    "{} was to be changed in a way that this destination does not offer",
-                    plan.table
-                )));
+            Change::Close { plan, at } => {
+                self.follow(&plan).await?;
+                let (target, site) = self.target(&plan)?;
+                target.close(site, at).await?;
             }
+            Change::Renew { plan, like } => self.renew(&plan, like.as_ref()).await?,
+            Change::Swap { plan, beside, old } => self.swap(&plan, &beside, &old).await?,
         }
         reach("load.after_stage")
     }
@@ -166,6 +167,47 @@ impl Transaction {
             Some(plan.table.to_string())
         };
         rejected::write(session, load, rejections, table).await
+    }
+
+    /// Makes a table anew that is built beside another.
+    async fn renew(&mut self, plan: &Arc<TablePlan>, like: Option<&TableName>) -> Result<()> {
+        if let Some(mut target) = self.targets.remove(&plan.table) {
+            target.abandon(&mut self.site).await?;
+        }
+        beside::make(&mut self.site, plan, like).await?;
+        self.prepare(vec![plan.clone()]).await?;
+        let (target, site) = self.target(plan)?;
+        target.is_unseen(site).await
+    }
+
+    /// Puts a table that was built beside in its place.
+    async fn swap(&mut self, plan: &Arc<TablePlan>, from: &TableName, old: &Old) -> Result<()> {
+        let new = self.targets.remove(from);
+        let mut new = new.ok_or_else(|| Error::bug(format!("{from} is not being built")))?;
+        new.settle(&mut self.site).await?;
+        match old {
+            Old::Continued => {
+                self.follow(plan).await?;
+                let (target, site) = self.target(plan)?;
+                target.continue_with(site, from).await?;
+                beside::drop_table(site, from).await?;
+            }
+            Old::Gone if beside::keeps_identity(&mut self.site, plan, from).await? => {
+                self.follow(plan).await?;
+                let (target, site) = self.target(plan)?;
+                target.settle(site).await?;
+                beside::pour(site, plan, from).await?;
+            }
+            Old::Gone | Old::Kept(_) => {
+                if let Some(mut target) = self.targets.remove(&plan.table) {
+                    target.settle(&mut self.site).await?;
+                }
+                beside::rename(&mut self.site, plan, from, old).await?;
+            }
+        }
+        let Site { session, load } = &mut self.site;
+        rejected::moved(session, load, plan, from).await?;
+        ledger::note_swap(session, load, plan, from, old).await
     }
 
     /// Sees to it that the table follows `plan`.
