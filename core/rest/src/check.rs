@@ -13,7 +13,8 @@ use crate::cursor::Place;
 use crate::http::{Call, Failure, Fetched};
 use crate::manifest::Probe;
 use crate::manifest::cursor::CursorSpec;
-use crate::manifest::stream::{Origin, Parent, StreamSpec};
+use crate::manifest::each::Parent;
+use crate::manifest::stream::{Origin, StreamSpec};
 use crate::read::{Asked, Pages};
 use crate::template::{Root, Scope};
 use crate::window::{self, Span};
@@ -121,6 +122,12 @@ async fn ask_probe(api: &Inner, probe: &Probe, report: &mut Report) -> Result<bo
         Ok(_) | Err(Failure::Skip(_) | Failure::Slice(_)) => Ok(true),
         // What a key may not see is said of the streams that need it.
         Err(Failure::Stream(error)) if error.kind() == ErrorKind::Access => Ok(true),
+        // Something answers that is not quite the API: the streams tell more.
+        Err(Failure::Stream(error)) if error.kind() == ErrorKind::Incompatible => {
+            let fix = "Check `api_url` and the account that the credential belongs to.";
+            report.warn(what, line(&error), error.help().unwrap_or(fix));
+            Ok(true)
+        }
         Err(Failure::Source(error) | Failure::Stream(error)) => {
             if error.kind() == ErrorKind::Access {
                 report.fail(what, line(&error), error.help().unwrap_or_default());

@@ -12,6 +12,7 @@ mod api;
 mod check;
 mod cond;
 mod cursor;
+mod described;
 mod discover;
 mod fields;
 mod http;
@@ -32,6 +33,7 @@ mod yaml;
 
 pub use api::Api;
 pub use cursor::Cursor;
+pub use described::{Described, Settings};
 pub use http::Hook;
 pub use manifest::Manifest;
 pub use native::{Http, Reply};

@@ -8,19 +8,20 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 use tokio::time::Instant;
-use tributary_model::{Error, ErrorKind, Meter, Result, Secret, failpoint, meter, now};
+use tributary_model::{Error, ErrorKind, Meter, Result, Secret, failpoint, meter};
 
-use crate::manifest::rule::{Answer, Outcome, Rule};
-use crate::replay::{Recorded, Told};
+use crate::manifest::rule::{Outcome, Rule};
+use crate::replay::Recorded;
 
+use super::answered::{Answered, Reading};
 use super::auth::Auth;
-use super::body::{Body, Spool};
+use super::body::Body;
 use super::call::{Call, Refusals, Sent};
 use super::decide::{Decision, Failure, decide, kind_of};
 use super::limits::Limits;
 use super::origin::Origin;
 use super::token::Token;
-use super::wait::{before_next, retry_after};
+use super::wait::before_next;
 
 /// How long a connection may take.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -32,8 +33,6 @@ const LONGEST: Duration = Duration::from_secs(600);
 const FIRST_TRIES: u32 = 2;
 /// Tokens that one request may use up: others may make a new one worthless meanwhile. // G6
 const RENEWALS: u32 = 4;
-/// Bytes of a refusal that are read. // G6
-const REFUSAL: u64 = 1 << 20;
 /// Characters of an answer that are shown to a person.
 const SHOWN: usize = 500;
 
@@ -145,7 +144,9 @@ impl Client {
             let turn = self.limits.enter(call).await;
             self.meter.waited(waiting.elapsed());
             let answered = self.exchange(call, token.as_deref()).await;
-            drop(turn);
+            if let Ok(answered) = &answered {
+                self.limits.leave(call, turn, answered.heard());
+            }
             failpoint::reach("rest.after_response")?;
             let answered = answered?;
             self.meter.request(answered.status);
@@ -259,28 +260,10 @@ impl Client {
         if let Some(recorded) = &self.recorded {
             return Ok(Answered::told(recorded.tell(call)));
         }
-        let response = match self.http.execute(request).await {
-            Ok(response) => response,
-            Err(why) => return Ok(Answered::none(&why)),
-        };
-        let mut answered = Answered {
-            status: Some(response.status().as_u16()),
-            retry_after: retry_after_of(&response),
-            headers: headers_of(&response),
-            body: Vec::new().into(),
-            is_late: false,
-            why: None,
-        };
-        let most = match response.status().is_success() {
-            true => u64::MAX,
-            false => REFUSAL,
-        };
-        match receive(response, most).await? {
-            Ok(body) => answered.body = body,
-            // Half an answer is none.
-            Err(why) => return Ok(Answered::none(&why)),
+        match self.http.execute(request).await {
+            Ok(response) => Answered::of(response).await,
+            Err(why) => Ok(Answered::none(&why)),
         }
-        Ok(answered)
     }
 
     fn request(&self, call: &Call, token: Option<&Token>) -> Result<reqwest::Request> {
@@ -381,163 +364,10 @@ impl Client {
     }
 }
 
-/// Takes an answer's bytes in; of a refusal only what may explain it.
-async fn receive(
-    mut response: reqwest::Response,
-    most: u64,
-) -> Result<std::result::Result<Body, reqwest::Error>> {
-    let mut spool = Spool::expecting(response.content_length());
-    while spool.len() < most {
-        match response.chunk().await {
-            Ok(Some(chunk)) => spool.add(&chunk).await?,
-            Ok(None) => break,
-            Err(why) => return Ok(Err(why)),
-        }
-    }
-    spool.finish().await.map(Ok)
-}
-
 /// What was tried for one request.
 #[derive(Debug)]
 struct Attempt {
     begun: Instant,
     tried: u32,
     renewed: u32,
-}
-
-/// What came back, whatever it is.
-#[derive(Debug)]
-struct Answered {
-    status: Option<u16>,
-    headers: Map<String, Value>,
-    body: Body,
-    retry_after: Option<Duration>,
-    /// Whether none came in time, though the API was there.
-    is_late: bool,
-    why: Option<String>,
-}
-
-/// A failing answer, as far as it can be understood.
-#[derive(Debug)]
-struct Reading {
-    text: String,
-    json: Option<Value>,
-}
-
-impl Answered {
-    fn told(told: Told) -> Self {
-        let said = told.headers.get("retry-after").and_then(Value::as_str);
-        Self {
-            status: Some(told.status),
-            retry_after: said.and_then(|text| retry_after(text, now())),
-            headers: told.headers,
-            body: told.body.into(),
-            is_late: false,
-            why: None,
-        }
-    }
-
-    fn none(why: &reqwest::Error) -> Self {
-        // Its own text would repeat the address with all its parameters. // G8
-        let mut causes = String::new();
-        let mut cause = std::error::Error::source(why);
-        while let Some(inner) = cause {
-            causes = inner.to_string();
-            cause = inner.source();
-        }
-        let what = match () {
-            () if why.is_timeout() => "it took too long",
-            () if why.is_connect() => "it could not be reached",
-            () => "the connection broke",
-        };
-        let is_late = why.is_timeout() && !why.is_connect();
-        let why = match causes.is_empty() {
-            true => what.to_owned(),
-            false => format!("{what}: {causes}"),
-        };
-        Self {
-            status: None,
-            headers: Map::new(),
-            body: Vec::new().into(),
-            retry_after: None,
-            is_late,
-            why: Some(why),
-        }
-    }
-
-    /// Reads the body of a failure; of a page only where a rule might look at it.
-    fn look(&self) -> Reading {
-        /// A page that is an error in disguise is small.
-        const SMALL: usize = 64 << 10;
-        let failed = self.status.is_none_or(|status| status >= 300);
-        let body = self.body.held();
-        let is_large = body.len() > SMALL || matches!(self.body, Body::Spilled(_));
-        if !failed && is_large {
-            return Reading {
-                text: String::new(),
-                json: None,
-            };
-        }
-        Reading {
-            text: String::from_utf8_lossy(body).into_owned(),
-            json: serde_json::from_slice(body).ok(),
-        }
-    }
-
-    fn into_response(self) -> Result<Response> {
-        Ok(Response {
-            status: self.status.unwrap_or_default(),
-            headers: self.headers,
-            body: self.body,
-        })
-    }
-}
-
-impl Reading {
-    fn answer<'a>(&'a self, answered: &'a Answered) -> Answer<'a> {
-        Answer {
-            status: answered.status,
-            is_late: answered.is_late,
-            headers: &answered.headers,
-            text: &self.text,
-            json: self.json.as_ref(),
-        }
-    }
-
-    /// What the API says to a person, where that can be found.
-    fn message(&self) -> Option<String> {
-        let text = |value: &Value| value.as_str().map(str::to_owned);
-        let inside = self.json.as_ref().and_then(|json| {
-            let paths = [
-                "/error/message",
-                "/message",
-                "/detail",
-                "/description",
-                "/error_description",
-                "/error/title",
-                "/error",
-                "/title",
-            ];
-            paths
-                .iter()
-                .find_map(|path| json.pointer(path).and_then(text))
-        });
-        let plain = self.text.split_whitespace().collect::<Vec<_>>().join(" ");
-        inside.or_else(|| (!plain.is_empty()).then_some(plain))
-    }
-}
-
-/// What `Retry-After` says.
-pub(crate) fn retry_after_of(response: &reqwest::Response) -> Option<Duration> {
-    let text = response.headers().get("retry-after")?.to_str().ok()?;
-    retry_after(text, now())
-}
-
-fn headers_of(response: &reqwest::Response) -> Map<String, Value> {
-    let headers = response.headers().iter();
-    let text = headers.map(|(name, value)| {
-        let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
-        (name.as_str().to_owned(), Value::from(value))
-    });
-    text.collect()
 }

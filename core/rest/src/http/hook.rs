@@ -9,7 +9,7 @@ use std::time::Duration;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use tributary_model::{Error, ErrorKind, Result, Secret};
 
-use super::client::retry_after_of;
+use super::answered::retry_after_of;
 
 const CONNECT: Duration = Duration::from_secs(10);
 /// From the beginning to the end of the answer.

@@ -1,5 +1,6 @@
 //! Requests: pinned to the API's own host, within its limits, made again when that may help.
 
+mod answered;
 pub(crate) mod auth;
 mod body;
 mod call;

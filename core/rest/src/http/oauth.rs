@@ -15,6 +15,7 @@ use url::Url;
 use crate::manifest::auth::{ClientIn, Grant, OAuthSpec, Send};
 use crate::template::{Scope, Template};
 
+use super::answered::{retry_after_of, small};
 use super::call::missing;
 use super::origin::Origin;
 use super::token::{Signer, Token};
@@ -55,6 +56,8 @@ struct Held {
     count: u64,
 }
 
+/// Bytes of a login's answer at most. // G6
+const ANSWER: usize = 1 << 20;
 /// Times that a token is asked for while the API is busy. // G6
 const TRIES: u32 = 4;
 
@@ -230,8 +233,9 @@ impl OAuth {
         };
         let response = request.send().await.map_err(away)?;
         let status = response.status().as_u16();
-        let said = super::client::retry_after_of(&response);
-        let bytes = response.bytes().await.map_err(away)?;
+        let said = retry_after_of(&response);
+        let bytes = small(response, ANSWER).await.map_err(away)?;
+        let bytes = bytes.ok_or_else(too_much)?;
         let answer: Value = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
         match status {
             200..=299 => Ok(answer),
@@ -298,6 +302,11 @@ impl OAuth {
         .because(said.to_owned())
         .fix(fix)
     }
+}
+
+fn too_much() -> Error {
+    let what = format!("the answer to the login has more than {} kB", ANSWER >> 10);
+    Error::new(ErrorKind::Malformed, what).fix("Check `api_url`: an answer with a token is small.")
 }
 
 /// Numbers in a JSON login stay numbers.

@@ -26,6 +26,7 @@ const LATE: f64 = 50.0;
 pub(crate) struct Rate {
     limiter: RateLimiter<NotKeyed, InMemoryState, Watch, NoOpMiddleware<Nanos>>,
     watch: Watch,
+    window: Duration,
 }
 
 /// The clock of the timers that are waited for.
@@ -43,7 +44,7 @@ impl Clock for Watch {
 impl Rate {
     /// Reads `20/s`, `9/min` or `1000/h`; `burst` says how many may be made at once after a rest.
     pub(crate) fn read(text: &str, burst: Option<u32>) -> Result<Self> {
-        let quota = quota(text, burst.and_then(NonZeroU32::new)).ok_or_else(|| {
+        let (quota, window) = quota(text, burst.and_then(NonZeroU32::new)).ok_or_else(|| {
             Error::new(ErrorKind::Config, format!("`{text}` is not a rate"))
                 .fix("Write it like 20/s, 9/min or 1000/h.")
         })?;
@@ -51,7 +52,13 @@ impl Rate {
         Ok(Self {
             limiter: RateLimiter::direct_with_clock(quota, watch),
             watch,
+            window,
         })
+    }
+
+    /// The length of time that it counts by.
+    pub(crate) fn window(&self) -> Duration {
+        self.window
     }
 
     /// Waits for a turn.
@@ -62,15 +69,16 @@ impl Rate {
     }
 }
 
-fn quota(text: &str, burst: Option<NonZeroU32>) -> Option<Quota> {
+fn quota(text: &str, burst: Option<NonZeroU32>) -> Option<(Quota, Duration)> {
     let (count, unit) = text.split_once('/')?;
     let count: f64 = count.trim().parse().ok().filter(|count| *count > 0.0)?;
-    let rate = match unit.trim() {
-        "s" => count,
-        "min" => count / 60.0,
-        "h" => count / 3600.0,
+    let window: u32 = match unit.trim() {
+        "s" => 1,
+        "min" => 60,
+        "h" => 3600,
         _ => return None,
     };
+    let rate = count / f64::from(window);
     let late = match burst {
         None if rate >= SLOW => (rate / LATE).floor().max(1.0),
         _ => 0.0,
@@ -78,7 +86,8 @@ fn quota(text: &str, burst: Option<NonZeroU32>) -> Option<Quota> {
     let period = Duration::try_from_secs_f64(1.0 / (rate - late)).ok()?;
     let caught_up = NonZeroU32::MIN.saturating_add(late as u32);
     let quota = Quota::with_period(period.max(Duration::from_nanos(1)))?;
-    Some(quota.allow_burst(burst.unwrap_or(caught_up)))
+    let quota = quota.allow_burst(burst.unwrap_or(caught_up));
+    Some((quota, Duration::from_secs(window.into())))
 }
 
 #[cfg(test)]

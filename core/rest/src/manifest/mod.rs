@@ -6,6 +6,10 @@
 
 pub(crate) mod auth;
 pub(crate) mod cursor;
+pub(crate) mod each;
+pub(crate) mod feed;
+pub(crate) mod job;
+pub(crate) mod limit;
 pub(crate) mod pager;
 pub(crate) mod request;
 pub(crate) mod rule;
@@ -17,16 +21,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::cond::Cond;
-use crate::fields::{Fields, count, entries, text, texts};
+use crate::fields::{Fields, entries, text, texts};
 use crate::problem::{Log, Problems, instead};
 use crate::template::Template;
 use crate::yaml::{self, Node, Yaml};
 
 use auth::AuthSpec;
-use request::{Method, Pairs, RequestSpec, pairs, template};
+use feed::FeedSpec;
+use limit::LimitSpec;
+use request::{Pairs, RequestSpec, pairs, template};
 use rule::Rule;
 use settings::Setting;
-use stream::{FeedSpec, StreamSpec};
+use stream::StreamSpec;
 
 /// An API, described.
 #[derive(Clone, Debug)]
@@ -45,18 +51,6 @@ pub struct Manifest {
     pub(crate) realm: Option<Template>,
     pub(crate) feeds: BTreeMap<String, FeedSpec>,
     pub(crate) streams: BTreeMap<String, Arc<StreamSpec>>,
-}
-
-/// How often, and how many at once.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct LimitSpec {
-    /// Which requests count, as method and path with stars; all where there is none.
-    pub(crate) matches: Option<(Method, String)>,
-    /// Such as `20/s` or `9/min`.
-    pub(crate) rate: Option<Template>,
-    /// How many may be made at once after a rest.
-    pub(crate) burst: Option<u32>,
-    pub(crate) parallel: Option<u32>,
 }
 
 /// A request that tells whether the source can be read.
@@ -287,39 +281,6 @@ fn with_items(mut node: Node) -> Node {
         }
     }
     node
-}
-
-impl LimitSpec {
-    fn read(node: &Node, log: &mut Log) -> Option<Self> {
-        let mut fields = Fields::open(node, "a limit", log)?;
-        let matches = fields
-            .take("match")
-            .and_then(|node| request_match(node, log));
-        let rate = fields.take("rate").and_then(|node| template(node, log));
-        let burst = fields.take("burst").and_then(|node| count(node, log));
-        let parallel = fields.take("parallel").and_then(|node| count(node, log));
-        fields.close(log);
-        Some(Self {
-            matches,
-            rate,
-            burst,
-            parallel,
-        })
-    }
-}
-
-/// `GET /files*`.
-fn request_match(node: &Node, log: &mut Log) -> Option<(Method, String)> {
-    let text = text(node, log)?;
-    let found = match text.split_once(' ') {
-        Some(("GET", path)) => Some((Method::Get, path.to_owned())),
-        Some(("POST", path)) => Some((Method::Post, path.to_owned())),
-        _ => None,
-    };
-    if found.is_none() {
-        log.add(node.at, "write the method and the path: `GET /files*`");
-    }
-    found
 }
 
 impl Probe {

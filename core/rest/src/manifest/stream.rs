@@ -3,13 +3,16 @@
 use tributary_model::DataType;
 
 use crate::cond::Cond;
-use crate::fields::{Fields, duration, entries, text, texts, truth, word, wrong};
+use crate::fields::{Fields, entries, text, texts, truth, word};
 use crate::path::{Path, Records};
 use crate::problem::{At, Log};
 use crate::template::Template;
-use crate::yaml::{Node, Yaml};
+use crate::yaml::Node;
 
 use super::cursor::CursorSpec;
+use super::each::{By, Parent};
+use super::feed::FeedUse;
+use super::job::Job;
 use super::pager::Pager;
 use super::request::{Pairs, RequestSpec, pairs, template};
 use super::rule::Rule;
@@ -38,9 +41,9 @@ pub(crate) struct StreamSpec {
     pub(crate) sweeps: Vec<Pairs>,
     pub(crate) feed: Option<FeedUse>,
     pub(crate) delete: Option<Cond>,
-    /// The column that names the record whose list it is: where that is read again, so is the list,
-    /// and what is not in it any more is gone.
-    pub(crate) belongs_to: Option<String>,
+    /// The columns that name the record whose list it is, as its own key does: where that is read
+    /// again, so is the list, and what is not in it any more is gone.
+    pub(crate) belongs_to: Vec<String>,
     pub(crate) complete: Option<Complete>,
     pub(crate) errors: Vec<Rule>,
     /// The permission that reading it takes, for people.
@@ -82,73 +85,12 @@ pub(crate) enum Decode {
     Csv,
 }
 
-/// Whose rows a stream is read for, one by one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Parent {
-    /// Rows of another stream.
-    Stream {
-        of: String,
-        by: By,
-        touched: Vec<Path>,
-    },
-    /// These values.
-    Values(Vec<String>),
-    /// Every combination of these, each under its name.
-    Cross(Vec<(String, Self)>),
-}
-
-/// For which of the parent's rows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum By {
-    All,
-    Changed,
-}
-
-/// How a stream follows a feed of changes.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct FeedUse {
-    /// The feed's name; where there is only one it need not be said.
-    pub(crate) of: String,
-    /// Which objects of the feed are records of this stream.
-    pub(crate) kind: String,
-    /// How a changed record is fetched; without it the feed's own copy is taken.
-    pub(crate) refetch: Option<Template>,
-    /// Types of events that mean that the object is gone.
-    pub(crate) deletes: Vec<String>,
-}
-
 /// How often a walk through everything is the whole truth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Complete {
     Always,
     Daily,
     Weekly,
-}
-
-/// An export that is ordered, waited for and fetched.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Job {
-    pub(crate) start: RequestSpec,
-    pub(crate) poll: RequestSpec,
-    pub(crate) done: Cond,
-    pub(crate) failed: Option<Cond>,
-    /// How long to wait between two questions, milliseconds.
-    pub(crate) every: i64,
-    /// After how long to give up, milliseconds.
-    pub(crate) give_up: i64,
-}
-
-/// A feed of changes.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct FeedSpec {
-    pub(crate) stream: StreamSpec,
-    pub(crate) object: Path,
-    pub(crate) kind: Path,
-    pub(crate) id: Path,
-    pub(crate) event: Path,
-    pub(crate) event_type: Path,
-    /// How long the feed remembers, milliseconds.
-    pub(crate) retention: Option<i64>,
 }
 
 impl StreamSpec {
@@ -166,7 +108,7 @@ impl StreamSpec {
     }
 
     /// Takes the words of a stream out of a mapping that may hold more.
-    fn take(
+    pub(super) fn take(
         name: &str,
         fields: &mut Fields<'_>,
         origin: Origin,
@@ -232,7 +174,9 @@ impl StreamSpec {
                 .take("feed")
                 .and_then(|node| FeedUse::read(node, log)),
             delete: fields.take("delete").and_then(|node| Cond::read(node, log)),
-            belongs_to: fields.take("belongs_to").and_then(|node| text(node, log)),
+            belongs_to: fields
+                .take("belongs_to")
+                .map_or_else(Vec::new, |node| texts(node, log)),
             complete: fields.take("complete").and_then(|node| complete(node, log)),
             errors: fields
                 .take("errors")
@@ -395,123 +339,4 @@ fn complete(node: &Node, log: &mut Log) -> Option<Complete> {
         ("weekly", Complete::Weekly),
     ];
     word(node, &words, log)
-}
-
-impl Parent {
-    fn read(node: &Node, log: &mut Log) -> Option<Self> {
-        if let Yaml::List(_) = node.value {
-            return Some(Self::Values(texts(node, log)));
-        }
-        if let (Yaml::Map(named), None) = (&node.value, node.get("of"))
-            && named
-                .iter()
-                .all(|(_, value)| matches!(value.value, Yaml::Map(_) | Yaml::List(_)))
-        {
-            let read = |(key, value): &(crate::yaml::Key, Node)| {
-                Some((key.name.clone(), Self::read(value, log)?))
-            };
-            return Some(Self::Cross(named.iter().filter_map(read).collect()));
-        }
-        let mut fields = Fields::open(node, "`each`", log)?;
-        let of = fields.need("of", log).and_then(|node| text(node, log));
-        let words = [("all", By::All), ("changed", By::Changed)];
-        let by = fields.take("by").and_then(|node| word(node, &words, log));
-        let touched = fields
-            .take("touched")
-            .map_or_else(Vec::new, |node| texts(node, log));
-        fields.close(log);
-        Some(Self::Stream {
-            of: of?,
-            by: by.unwrap_or(By::All),
-            touched: touched.iter().map(|path| Path::parse(path)).collect(),
-        })
-    }
-}
-
-impl FeedUse {
-    fn read(node: &Node, log: &mut Log) -> Option<Self> {
-        let mut fields = Fields::open(node, "`feed`", log)?;
-        let of = fields.take("of").and_then(|node| text(node, log));
-        let kind = fields.need("kind", log).and_then(|node| text(node, log));
-        let refetch = fields
-            .take("refetch")
-            .filter(|node| node.text() != Some("none"));
-        let refetch = refetch.and_then(|node| template(node, log));
-        let deletes = fields
-            .take("deletes")
-            .map_or_else(Vec::new, |node| texts(node, log));
-        fields.close(log);
-        Some(Self {
-            of: of.unwrap_or_default(),
-            kind: kind?,
-            refetch,
-            deletes,
-        })
-    }
-}
-
-impl Job {
-    fn read(node: &Node, log: &mut Log) -> Option<Self> {
-        let mut fields = Fields::open(node, "a job", log)?;
-        let start = fields
-            .need("start", log)
-            .and_then(|node| RequestSpec::read(node, log));
-        let poll = fields
-            .need("poll", log)
-            .and_then(|node| RequestSpec::read(node, log));
-        let done = fields
-            .need("done", log)
-            .and_then(|node| Cond::read(node, log));
-        let failed = fields.take("failed").and_then(|node| Cond::read(node, log));
-        let every = fields.take("every").and_then(|node| duration(node, log));
-        let give_up = fields.take("give_up").and_then(|node| duration(node, log));
-        fields.close(log);
-        Some(Self {
-            start: start?,
-            poll: poll?,
-            done: done?,
-            failed,
-            every: every.unwrap_or(10_000),
-            give_up: give_up.unwrap_or(7_200_000),
-        })
-    }
-}
-
-impl FeedSpec {
-    pub(crate) fn read(name: &str, node: &Node, log: &mut Log) -> Option<Self> {
-        let mut fields = Fields::open(node, "a feed", log)?;
-        let mut path = |key| {
-            let found = fields.need(key, log).and_then(|node| text(node, log));
-            Path::parse(&found.unwrap_or_default())
-        };
-        let (object, kind, id) = (path("object"), path("kind"), path("id"));
-        let (event, event_type) = (path("event"), path("type"));
-        let retention = fields
-            .take("retention")
-            .and_then(|node| duration(node, log));
-        let mut inner = Vec::new();
-        let stream = StreamSpec::take(name, &mut fields, Origin::Own, log, &mut inner)?;
-        let at = fields.at;
-        fields.close(log);
-        if !matches!(stream.cursor, Some(CursorSpec::Window(_))) || !inner.is_empty() {
-            let node = Node {
-                at,
-                value: Yaml::Null,
-            };
-            return wrong(
-                &node,
-                "a feed with a `cursor` on a field, and nothing inside it",
-                log,
-            );
-        }
-        Some(Self {
-            stream,
-            object,
-            kind,
-            id,
-            event,
-            event_type,
-            retention,
-        })
-    }
 }

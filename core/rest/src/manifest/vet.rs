@@ -6,7 +6,8 @@ use crate::template::{Root, Template};
 
 use super::Manifest;
 use super::cursor::CursorSpec;
-use super::stream::{By, Keep, Origin, Parent, StreamSpec};
+use super::each::{By, Parent};
+use super::stream::{Keep, Origin, StreamSpec};
 
 /// Notes everything of that sort.
 pub(super) fn vet(manifest: &Manifest, log: &mut Log) {
@@ -127,19 +128,16 @@ fn vet_circle(manifest: &Manifest, stream: &StreamSpec, of: &str, log: &mut Log)
 
 /// A list can be replaced as a set only where it comes with the record that it belongs to.
 fn vet_list(manifest: &Manifest, stream: &StreamSpec, log: &mut Log) {
-    let Some(column) = &stream.belongs_to else {
+    if stream.belongs_to.is_empty() {
         return;
-    };
-    let parent = match (&stream.origin, stream.driver()) {
-        (Origin::Also { .. }, _) | (_, None) => None,
-        (_, Some(parent)) => manifest.stream(parent),
-    };
+    }
+    let parent = stream.driver().and_then(|parent| manifest.stream(parent));
     let Some(parent) = parent else {
         let what = format!(
             "`{}` is not read for each record of another stream",
             stream.name
         );
-        let help = "`belongs_to` is for nested lists, and for `each` with `by: changed`.";
+        let help = "`belongs_to` is for `nested`, `also`, and `each` with `by: changed`.";
         log.help(stream.at, what, help);
         return;
     };
@@ -154,12 +152,15 @@ fn vet_list(manifest: &Manifest, stream: &StreamSpec, log: &mut Log) {
             "Name the fields that tell its rows apart: `key: [id]`.",
         );
     }
-    if parent.key.len() != 1 {
+    if parent.key.len() != stream.belongs_to.len() {
         let what = format!(
-            "`{column}` can't name a record of `{}`, whose key is not one field",
-            parent.name
+            "`{}` can't name a record of `{}`, whose key is `{}`",
+            stream.belongs_to.join(", "),
+            parent.name,
+            parent.key.join(", ")
         );
-        log.add(stream.at, what);
+        let help = "Name a column for each field of that key, in its order.";
+        log.help(stream.at, what, help);
     }
 }
 

@@ -114,7 +114,7 @@ impl<'a> Gate<'a> {
     async fn begin(&self, member: &mut Member) -> Result<()> {
         let kind = match member.state {
             State::New => TruncateKind::Restart,
-            State::Anew => TruncateKind::Change,
+            State::Anew => TruncateKind::Anew,
             State::Going | State::Failing(_) | State::Over => return Ok(()),
         };
         let nowhere = Positions::at(0, 0);

@@ -7,8 +7,9 @@ use tokio::time::Instant;
 use tributary_model::{Error, ErrorKind};
 
 use crate::http::{Call, Failure, Fetched};
+use crate::manifest::job::Job;
 use crate::manifest::request::RequestSpec;
-use crate::manifest::stream::{Job, StreamSpec};
+use crate::manifest::stream::StreamSpec;
 use crate::template::Scope;
 
 use super::Reader;

@@ -78,24 +78,22 @@ impl Member {
         self.sheet.clear();
     }
 
-    /// The list of the record that `name` names, as JSON text, comes anew: its rows follow.
-    pub(crate) fn renew(&mut self, name: &str) -> Result<()> {
-        match self.is_alive() && self.renews && self.spec.belongs_to.is_some() {
-            true => self.pieces.renew(&mut self.sheet, name),
+    /// The list of the record that `names` name, as JSON texts, comes anew: its rows follow.
+    pub(crate) fn renew(&mut self, names: Vec<String>) -> Result<()> {
+        match self.is_alive() && self.renews && !self.spec.belongs_to.is_empty() {
+            true => self.pieces.renew(&mut self.sheet, names),
             false => Ok(()),
         }
     }
 
     /// Ends a page of lists.
     pub(crate) fn seal(&mut self) -> Result<()> {
-        let column = self.spec.belongs_to.as_deref();
-        self.pieces.seal(&mut self.sheet, column)
+        self.pieces.seal(&mut self.sheet, &self.spec.belongs_to)
     }
 
     /// Everything that waits, in order.
     pub(crate) fn take_pieces(&mut self) -> Result<Vec<Piece>> {
-        let column = self.spec.belongs_to.as_deref();
-        self.pieces.take(&mut self.sheet, column)
+        self.pieces.take(&mut self.sheet, &self.spec.belongs_to)
     }
 
     fn waiting(&self) -> usize {

@@ -5,9 +5,11 @@
 //! changes are followed, and its changes are followed from where its backfill *began*: what changed
 //! meanwhile comes once more, and nothing is missed.
 
+mod branch;
 mod family;
 mod feed;
 mod gate;
+mod grow;
 mod job;
 mod member;
 mod pages;
@@ -37,8 +39,9 @@ use crate::point::Point;
 use crate::template::Scope;
 
 use gate::Gate;
+use grow::give_up;
 use member::{Family, Member};
-use take::{Context, give_up};
+use take::Context;
 
 pub(crate) use pages::{Asked, Pages};
 

@@ -25,31 +25,31 @@ pub(crate) struct Pieces {
 }
 
 impl Pieces {
-    /// The list of the record that `name` names, as JSON text, comes anew: its rows follow.
-    pub(crate) fn renew(&mut self, sheet: &mut Sheet, name: &str) -> Result<()> {
+    /// The list of the record that `names` name, as JSON texts, comes anew: its rows follow.
+    pub(crate) fn renew(&mut self, sheet: &mut Sheet, names: Vec<String>) -> Result<()> {
         if self.anew.is_empty() {
             let rows = sheet.take_batches()?;
             self.before.extend(rows.into_iter().map(Piece::Rows));
         }
-        self.anew.push(sheet.clearing(name));
+        self.anew.push(sheet.clearing(names));
         Ok(())
     }
 
-    /// Ends a page of lists; `column` is the one that names their records.
-    pub(crate) fn seal(&mut self, sheet: &mut Sheet, column: Option<&str>) -> Result<()> {
+    /// Ends a page of lists; `columns` are those that name their records.
+    pub(crate) fn seal(&mut self, sheet: &mut Sheet, columns: &[String]) -> Result<()> {
         let anew = std::mem::take(&mut self.anew);
-        let (Some(column), false) = (column, anew.is_empty()) else {
+        if anew.is_empty() {
             return Ok(());
-        };
-        let (cleared, rows) = (sheet.batches_of(column, &anew)?, sheet.take_batches()?);
+        }
+        let (cleared, rows) = (sheet.batches_of(columns, &anew)?, sheet.take_batches()?);
         self.before.extend(cleared.into_iter().map(Piece::Clear));
         self.before.extend(rows.into_iter().map(Piece::Rows));
         Ok(())
     }
 
     /// Everything, the sheet's rows included.
-    pub(crate) fn take(&mut self, sheet: &mut Sheet, column: Option<&str>) -> Result<Vec<Piece>> {
-        self.seal(sheet, column)?;
+    pub(crate) fn take(&mut self, sheet: &mut Sheet, columns: &[String]) -> Result<Vec<Piece>> {
+        self.seal(sheet, columns)?;
         let rows = sheet.take_batches()?;
         let mut all = std::mem::take(&mut self.before);
         all.extend(rows.into_iter().map(Piece::Rows));

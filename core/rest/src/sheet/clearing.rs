@@ -7,31 +7,35 @@ use crate::json::Raw;
 
 use super::{Layout, Sheet};
 
-/// Rows are gone whose column has this value.
+/// Rows are gone whose columns have these values.
 #[derive(Clone, Debug)]
 pub(crate) struct Clearing {
-    /// As JSON text.
-    value: String,
+    /// As JSON texts.
+    values: Vec<String>,
     place: u64,
 }
 
 impl Sheet {
-    /// Notes that rows with `value` are gone: after all that was taken of them so far, before those
-    /// that come.
-    pub(crate) fn clearing(&mut self, value: &str) -> Clearing {
+    /// Notes that rows with these values are gone: after all that was taken of them so far, before
+    /// those that come.
+    pub(crate) fn clearing(&mut self, values: Vec<String>) -> Clearing {
         let place = self.left;
         self.left += 1;
-        Clearing {
-            value: value.to_owned(),
-            place,
-        }
+        Clearing { values, place }
     }
 
-    /// As batches that hold nothing but the column `name`.
-    pub(crate) fn batches_of(&self, name: &str, all: &[Clearing]) -> Result<Vec<ChangeBatch>> {
+    /// As batches that hold nothing but the columns `names`.
+    pub(crate) fn batches_of(
+        &self,
+        names: &[String],
+        all: &[Clearing],
+    ) -> Result<Vec<ChangeBatch>> {
         let mut sheet = Self::new(&Layout::default(), self.era);
         for clearing in all {
-            let row = format!("{{{}:{}}}", Value::from(name), clearing.value);
+            let named = names.iter().zip(&clearing.values);
+            let fields =
+                named.map(|(name, value)| format!("{}:{value}", Value::from(name.as_str())));
+            let row = format!("{{{}}}", fields.collect::<Vec<_>>().join(","));
             sheet.take(Raw::known(&row), Op::Truncate, &[])?;
         }
         let mut batches = sheet.take_batches()?;
@@ -44,6 +48,7 @@ impl Sheet {
                 major: self.era,
                 minor: 0,
                 ordinal: clearing.place,
+                committed_at: None,
             };
             batch.positions = Positions(own.iter().enumerate().map(run).collect());
         }

@@ -98,3 +98,52 @@ async fn what_is_packed_on_the_way_is_unpacked_and_must_be_whole() {
     };
     assert_eq!(page["data"].as_array().unwrap().len(), 200);
 }
+
+/// What can't be cut into pages is taken whole, and no more of it than fits: the events of a feed, and
+/// what is asked for each record.
+#[tokio::test]
+async fn what_is_taken_whole_has_a_limit() {
+    const MANIFEST: &str = r#"
+name: hostile
+base: https://api.example.com
+kinds: {list: {records: "data[]", key: [id]}}
+streams:
+  parents: {is: list, get: /parents}
+  children: {is: list, get: "/parents/{each.id}/children", each: {of: parents, by: changed}}
+"#;
+    let many = rows(0, 2_000);
+    assert!(Value::from(many.clone()).to_string().len() > super::MAX_WHOLE);
+    let exchanges = json!({
+        "exchanges": [
+            {"get": "/parents", "answer": {"data": [{"id": 1}]}},
+            {"get": "/parents/1/children", "answer": {"data": many}},
+        ],
+        "expect": {"parents": 1},
+    });
+    let manifest = Manifest::parse("hostile.yaml", MANIFEST).unwrap();
+    let fixtures = [("exchanges.yaml".to_owned(), exchanges.to_string())];
+    let trial = crate::trial(manifest, &fixtures).await.unwrap();
+    let told = trial.mistakes.join("\n");
+    assert!(
+        told.contains("children") && told.contains("has more than"),
+        "{told}"
+    );
+}
+
+/// Whoever plays a login may answer without end.
+#[tokio::test]
+async fn the_answer_to_a_login_has_a_limit() {
+    let head = "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n{\"access_token\": \"";
+    let url = answering(vec![[head.as_bytes(), &vec![b'x'; 2 << 20]].concat()]);
+    let manifest = "{name: x, base: \"https://x.example\", streams: {}, auth: {oauth2: {\
+        token_url: \"https://x.example/token\", grant: client_credentials, client_id: a, \
+        client_secret: b}}}";
+    let manifest = Manifest::parse("x.yaml", manifest).unwrap();
+    let given = json!({"api_url": url});
+    let http = crate::Http::new(&manifest, given.as_object().unwrap(), &[]).unwrap();
+    let error = http.log_in().await.unwrap_err();
+    assert!(
+        error.to_string().contains("has more than 1024 kB"),
+        "{error}"
+    );
+}

@@ -3,25 +3,34 @@
 //!
 //! Invariant: no window of time sees more requests than the rate and the burst allow together. A rate
 //! is kept by the distance of requests, not by a budget that could be spent at once, unless a limit
-//! names a burst: what an API that counts by the minute leaves unused for requests after a rest.
+//! names a burst: what an API that counts by the minute leaves unused for requests after a rest. What
+//! the API itself says of a limit makes requests slower, and never faster.
+
+mod room;
+mod told;
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use serde_json::{Map, Value};
 use tokio::time::Instant;
 use tributary_model::Result;
 
-use crate::manifest::LimitSpec;
+use crate::manifest::limit::{LimitSpec, Parallel};
 use crate::manifest::request::Method;
 use crate::template::Scope;
 
 use super::call::{Call, missing};
 use super::rate::Rate;
 
+use room::{Place, Room};
+use told::{Flight, Told};
+
 /// Requests at once where nothing is said.
 const PARALLEL: u32 = 8;
+/// How long the time of a limit is that is kept by no rate.
+const WINDOW: Duration = Duration::from_secs(60);
 
 /// The limits of one credential.
 #[derive(Debug)]
@@ -35,13 +44,24 @@ pub(crate) struct Limits {
 struct Bucket {
     matches: Option<(Method, String)>,
     rate: Option<Rate>,
-    permits: Option<(u32, Arc<Semaphore>)>,
+    room: Option<Arc<Room>>,
+    told: Option<Arc<Told>>,
 }
 
 /// A place among the requests at once; given back when dropped.
 #[derive(Debug)]
 pub(crate) struct Turn {
-    _permits: Vec<OwnedSemaphorePermit>,
+    places: Vec<Place>,
+    _flights: Vec<Flight>,
+}
+
+/// What an answer says of limits.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Heard<'a> {
+    pub(crate) status: Option<u16>,
+    /// By name in small letters.
+    pub(crate) headers: &'a Map<String, Value>,
+    pub(crate) retry_after: Option<Duration>,
 }
 
 type Known = Mutex<HashMap<String, Weak<Limits>>>;
@@ -73,17 +93,22 @@ impl Limits {
                 None => None,
                 Some(template) => template.render(scope).map_err(missing)?,
             };
+            let rate = rate.map(|text| Rate::read(&text, spec.burst)).transpose()?;
+            let window = rate.as_ref().map_or(WINDOW, Rate::window);
             buckets.push(Bucket {
                 matches: spec.matches.clone(),
-                rate: rate.map(|text| Rate::read(&text, spec.burst)).transpose()?,
-                permits: spec.parallel.map(permits),
+                rate,
+                room: spec.parallel.map(Room::new),
+                told: spec.follow.clone().map(|follow| Told::new(follow, window)),
             });
         }
-        if !buckets.iter().any(|bucket| bucket.permits.is_some()) {
+        if !buckets.iter().any(|bucket| bucket.room.is_some()) {
+            let (from, to) = (PARALLEL, PARALLEL);
             buckets.push(Bucket {
                 matches: None,
                 rate: None,
-                permits: Some(permits(PARALLEL)),
+                room: Some(Room::new(Parallel { from, to })),
+                told: None,
             });
         }
         Ok(Self {
@@ -95,20 +120,40 @@ impl Limits {
     /// Waits until `call` may be made.
     pub(crate) async fn enter(&self, call: &Call) -> Turn {
         let buckets: Vec<&Bucket> = self.buckets.iter().filter(|it| it.counts(call)).collect();
-        let mut held = Vec::new();
-        for bucket in &buckets {
-            if let Some((_, semaphore)) = &bucket.permits {
-                held.extend(semaphore.clone().acquire_owned().await);
-            }
+        let (mut places, mut flights) = (Vec::new(), Vec::new());
+        for room in buckets.iter().filter_map(|bucket| bucket.room.as_ref()) {
+            places.push(room.enter().await);
         }
         self.wait_out_pause().await;
         for bucket in &buckets {
             if let Some(rate) = &bucket.rate {
                 rate.wait().await;
             }
+            if let Some(told) = &bucket.told {
+                flights.push(told.enter().await);
+            }
         }
         self.wait_out_pause().await;
-        Turn { _permits: held }
+        Turn {
+            places,
+            _flights: flights,
+        }
+    }
+
+    /// Takes in what the answer to `call` says, and gives its place back.
+    pub(crate) fn leave(&self, call: &Call, turn: Turn, heard: Heard<'_>) {
+        for place in &turn.places {
+            match heard.status {
+                Some(429) => place.refused(),
+                Some(..500) => place.answered(),
+                Some(_) | None => {}
+            }
+        }
+        for bucket in self.buckets.iter().filter(|it| it.counts(call)) {
+            if let Some(told) = &bucket.told {
+                told.hear(heard.headers, heard.retry_after);
+            }
+        }
     }
 
     async fn wait_out_pause(&self) {
@@ -136,11 +181,9 @@ impl Limits {
             .buckets
             .iter()
             .filter(|bucket| bucket.matches.is_none());
-        let permits = all.filter_map(|bucket| bucket.permits.as_ref());
-        permits
-            .map(|(count, _)| *count as usize)
-            .min()
-            .unwrap_or(PARALLEL as usize)
+        let rooms = all.filter_map(|bucket| bucket.room.as_ref());
+        let most = rooms.map(|room| room.most()).min();
+        most.unwrap_or(PARALLEL as usize)
     }
 }
 
@@ -150,10 +193,6 @@ impl Bucket {
             *method == call.method && tributary_model::matches(path, &call.path)
         })
     }
-}
-
-fn permits(parallel: u32) -> (u32, Arc<Semaphore>) {
-    (parallel, Arc::new(Semaphore::new(parallel as usize)))
 }
 
 #[cfg(test)]
@@ -171,6 +210,7 @@ mod tests {
             rate: template,
             burst: None,
             parallel: None,
+            follow: None,
         };
         Limits::new(&[spec], &Scope::default()).unwrap()
     }
