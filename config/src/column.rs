@@ -38,7 +38,7 @@ pub(crate) struct ColumnForm {
     #[serde(default)]
     pub(crate) hash: bool,
     /// Hidden but for some characters.
-    pub(crate) mask: Option<MaskForm>,
+    pub(crate) mask: Option<MaskEntry>,
     /// Its name in the destination.
     pub(crate) rename: Option<String>,
     /// Its type in the destination, such as `decimal(38,9)` or `text`.
@@ -46,14 +46,36 @@ pub(crate) struct ColumnForm {
     pub(crate) data_type: Option<ColumnType>,
 }
 
-/// Which characters stay.
+/// How a value is hidden.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(crate) enum MaskEntry {
+    /// In a way that needs no further word.
+    Word(MaskWord),
+    /// In a way that needs saying how.
+    Form(MaskForm),
+}
+
+/// A mask that needs no further word.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum MaskWord {
+    /// The first character and the domain of an address stay.
+    Email,
+    /// Every value becomes NULL.
+    Null,
+}
+
+/// What stays, or comes instead: one of these.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct MaskForm {
-    /// So many at the end.
+    /// So many characters at the end.
     pub(crate) keep_last: Option<u16>,
-    /// So many at the beginning.
+    /// So many characters at the beginning.
     pub(crate) keep_first: Option<u16>,
+    /// Every value becomes this text.
+    pub(crate) constant: Option<String>,
 }
 
 /// A type as a user writes it.
@@ -88,10 +110,10 @@ impl From<ColumnEntry> for ColumnRule {
                 ..ColumnForm::default()
             },
             ColumnEntry::Word(ColumnWord::Mask) => ColumnForm {
-                mask: Some(MaskForm {
+                mask: Some(MaskEntry::Form(MaskForm {
                     keep_last: Some(0),
-                    keep_first: None,
-                }),
+                    ..MaskForm::default()
+                })),
                 ..ColumnForm::default()
             },
         };
@@ -105,11 +127,16 @@ impl From<ColumnEntry> for ColumnRule {
     }
 }
 
-impl From<MaskForm> for Mask {
-    fn from(form: MaskForm) -> Self {
-        match form.keep_first {
-            Some(first) => Self::KeepFirst(first.into()),
-            None => Self::KeepLast(form.keep_last.unwrap_or(0).into()),
+impl From<MaskEntry> for Mask {
+    fn from(entry: MaskEntry) -> Self {
+        match entry {
+            MaskEntry::Word(MaskWord::Email) => Self::Email,
+            MaskEntry::Word(MaskWord::Null) => Self::Null,
+            MaskEntry::Form(form) => match (form.constant, form.keep_first) {
+                (Some(text), _) => Self::Constant(text),
+                (None, Some(first)) => Self::KeepFirst(first.into()),
+                (None, None) => Self::KeepLast(form.keep_last.unwrap_or(0).into()),
+            },
         }
     }
 }

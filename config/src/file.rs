@@ -12,6 +12,7 @@ use crate::alerts::AlertEntry;
 use crate::attempts::ExportEntry;
 use crate::column::ColumnEntry;
 use crate::duration::Duration;
+use crate::rejections::MaxRejected;
 use crate::schedule::Schedule;
 use crate::size::Size;
 use crate::telemetry::{LineageEntry, TelemetryEntry};
@@ -99,6 +100,9 @@ pub(crate) struct StreamEntry {
     pub(crate) r#where: Option<String>,
     /// What happens when the stream's layout changes; `follow` if not given.
     pub(crate) schema_changes: Option<SchemaChanges>,
+    /// How many rows may be rejected before the stream is stopped: rows in a run, a share such as
+    /// `0.1%`, or `unlimited`; 1000 if not given.
+    pub(crate) max_rejected: Option<MaxRejected>,
     /// A schedule of its own.
     pub(crate) schedule: Option<Schedule>,
     /// The table: `name` or `schema.name`.

@@ -26,6 +26,7 @@ mod marks;
 mod outline;
 mod path;
 mod plan;
+mod rejections;
 mod scalar;
 mod schedule;
 mod schema;

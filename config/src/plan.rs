@@ -233,6 +233,9 @@ fn overlay(base: &StreamOptions, entry: StreamEntry) -> StreamOptions {
         filter: entry.r#where.or_else(|| base.filter.clone()),
         schema_changes: entry.schema_changes.unwrap_or(base.schema_changes),
         table: None,
+        max_rejected: entry
+            .max_rejected
+            .map_or(base.max_rejected, |limit| limit.0),
     }
 }
 

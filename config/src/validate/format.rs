@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use crate::{column, duration, schedule, size, table, telemetry, window, zone};
+use crate::{column, duration, rejections, schedule, size, table, telemetry, window, zone};
 
 /// An IP address and a port.
 pub(crate) const SOCKET_ADDRESS: &str = "socket-address";
@@ -14,6 +14,7 @@ pub(crate) const SOCKET_ADDRESS: &str = "socket-address";
 pub(crate) fn check(format: &str, text: &str) -> Result<(), String> {
     match format {
         duration::FORMAT => duration::parse(text).map(drop),
+        rejections::FORMAT => rejections::parse(text).map(drop),
         size::FORMAT => size::parse(text).map(drop),
         schedule::FORMAT => schedule::parse(text).map(drop),
         column::FORMAT => column::parse(text).map(drop),

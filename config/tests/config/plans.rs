@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use serde_json::json;
 use tributary_config::Schedule;
-use tributary_model::{DataType, Deletes, FlushPolicy, Mask, Mode, SchemaChanges, StreamName};
+use tributary_model::{
+    DataType, Deletes, FlushPolicy, Mask, Mode, RejectLimit, SchemaChanges, StreamName,
+};
 
 use crate::kinds::read;
 
@@ -88,6 +90,45 @@ fn streams_start_from_the_defaults_of_their_connection() {
         age: Duration::from_secs(2),
     };
     assert_eq!(shop.options.flush, flush);
+}
+
+#[test]
+fn masks_and_limits_are_written_in_several_ways() {
+    let text = MINIMAL.replace(
+        "connections:",
+        "connections:
+  masked:
+    source: shop
+    destination: warehouse
+    defaults: {max_rejected: 0.5%}
+    streams:
+      shop.a:
+        max_rejected: 20
+        columns:
+          whole: mask
+          last: {mask: {keep_last: 4}}
+          first: {mask: {keep_first: 0}}
+          mail: {mask: email}
+          word: {mask: 'null'}
+          none: {mask: null}
+          text: {mask: {constant: hidden}}
+      shop.b: {max_rejected: unlimited}",
+    );
+    let plan = read(&text, []).unwrap();
+    let options = &plan.connections["masked"].options;
+    let of = |name: &str| options.of(&StreamName::within("shop", name));
+    let mask = |column: &str| of("a").columns[column].mask.clone();
+    assert_eq!(mask("whole"), Some(Mask::KeepLast(0)));
+    assert_eq!(mask("last"), Some(Mask::KeepLast(4)));
+    assert_eq!(mask("first"), Some(Mask::KeepFirst(0)));
+    assert_eq!(mask("mail"), Some(Mask::Email));
+    assert_eq!(mask("word"), Some(Mask::Null));
+    // What YAML makes of the word must not leave the column in clear.
+    assert_eq!(mask("none"), Some(Mask::Null));
+    assert_eq!(mask("text"), Some(Mask::Constant("hidden".to_owned())));
+    assert_eq!(of("a").max_rejected, RejectLimit::Rows(20));
+    assert_eq!(of("b").max_rejected, RejectLimit::Unlimited);
+    assert_eq!(of("c").max_rejected, RejectLimit::Share(0.005));
 }
 
 #[test]

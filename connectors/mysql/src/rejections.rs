@@ -19,9 +19,15 @@ pub(crate) fn remark(stream: &StreamName, builder: &RowBuilder) {
 pub(crate) fn rejections(stream: &StreamName, refusals: Vec<Refusal>) -> Vec<Rejection> {
     let of_stream = |refusal: Refusal| Rejection {
         stream: stream.clone(),
+        value: refusal
+            .row
+            .get(&refusal.column)
+            .and_then(|value| value.as_str())
+            .map(str::to_owned),
         column: Some(refusal.column),
         reason: refusal.reason,
         row: refusal.row,
+        hidden: Vec::new(),
     };
     refusals.into_iter().map(of_stream).collect()
 }

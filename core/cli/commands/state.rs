@@ -146,6 +146,7 @@ mod tests {
             epoch: 3,
             shared: Some(json!({"gtid": "0-1-5"})),
             streams: [("shop.orders".to_owned().into(), json!("done"))].into(),
+            ..State::default()
         };
         let states = States::from([("shop".to_owned(), Some(state)), ("new".to_owned(), None)]);
         insta::assert_snapshot!(text(&states), @r#"

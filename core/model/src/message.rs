@@ -66,6 +66,8 @@ pub struct PositionRun {
     pub minor: u64,
     /// The number of the first row within (`major`, `minor`).
     pub ordinal: u64,
+    /// When the source committed these changes, microseconds since 1970, where it says so.
+    pub committed_at: Option<i64>,
 }
 
 /// The positions of all rows of a batch, as runs.
@@ -81,7 +83,16 @@ impl Positions {
             major,
             minor,
             ordinal: 0,
+            committed_at: None,
         }])
+    }
+
+    /// When the source committed each row's change, where it says so.
+    pub fn times(&self, rows: usize) -> impl Iterator<Item = Option<i64>> + '_ {
+        self.0.iter().enumerate().flat_map(move |(index, run)| {
+            let end = self.0.get(index + 1).map_or(rows, |next| next.start);
+            std::iter::repeat_n(run.committed_at, end.saturating_sub(run.start))
+        })
     }
 
     /// Calls `each` with the text of every row's position; texts sort in source order.
@@ -131,6 +142,9 @@ pub enum TruncateKind {
     Change,
     /// A snapshot begins from nothing: what the destination holds is of an earlier generation.
     Restart,
+    /// Everything is read again: a row that does not come again is gone, as by `Change`. A source
+    /// says so; a destination is only ever told `Change` or `Restart`.
+    Anew,
 }
 
 /// A row that can't be loaded.
@@ -140,10 +154,14 @@ pub struct Rejection {
     pub stream: StreamName,
     /// The column at fault, where one is.
     pub column: Option<String>,
+    /// The value at fault, where a column is; as hidden as the column.
+    pub value: Option<String>,
     /// Why, as a sentence.
     pub reason: String,
     /// The whole row as JSON, enough to load it later.
     pub row: Value,
+    /// Columns of `row` that are hidden already.
+    pub hidden: Vec<String>,
 }
 
 /// What a stream is going through.
@@ -254,18 +272,21 @@ mod tests {
                 major: 1,
                 minor: 900,
                 ordinal: 0,
+                committed_at: None,
             },
             PositionRun {
                 start: 11,
                 major: 1,
                 minor: 10_000,
                 ordinal: 0,
+                committed_at: None,
             },
             PositionRun {
                 start: 12,
                 major: 2,
                 minor: 4,
                 ordinal: 7,
+                committed_at: None,
             },
         ]);
         let mut texts = Vec::new();

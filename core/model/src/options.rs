@@ -71,12 +71,61 @@ pub enum SchemaChanges {
 }
 
 /// How a column's values are hidden, keeping its name and NULLs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Mask {
     /// All but the last characters become `*`.
     KeepLast(usize),
     /// All but the first characters become `*`.
     KeepFirst(usize),
+    /// An address keeps its first character and its domain; anything else becomes `*` throughout.
+    Email,
+    /// Every value becomes NULL.
+    Null,
+    /// Every value becomes this text.
+    Constant(String),
+}
+
+/// How many rows of a stream may be rejected before it is stopped.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum RejectLimit {
+    /// So many in a run; in one that follows a log for ever, in a load.
+    Rows(u64),
+    /// This share of the rows that were read, looked at once a hundred were.
+    Share(f64),
+    /// Any number.
+    Unlimited,
+}
+
+impl RejectLimit {
+    /// Rows that have to be read before a share of them says something.
+    const SAMPLE: u64 = 100;
+
+    /// Whether `rejected` rows out of `read` are too many.
+    #[must_use]
+    #[allow(clippy::cast_precision_loss)] // a share needs no more than 52 bits
+    pub fn is_passed(self, read: u64, rejected: u64) -> bool {
+        match self {
+            Self::Rows(most) => rejected > most,
+            Self::Share(share) => read >= Self::SAMPLE && rejected as f64 > share * read as f64,
+            Self::Unlimited => false,
+        }
+    }
+}
+
+impl Default for RejectLimit {
+    fn default() -> Self {
+        Self::Rows(1000)
+    }
+}
+
+impl std::fmt::Display for RejectLimit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Rows(rows) => write!(f, "{rows}"),
+            Self::Share(share) => write!(f, "{}%", share * 100.0),
+            Self::Unlimited => f.write_str("unlimited"),
+        }
+    }
 }
 
 /// What happens to one column on its way.
@@ -109,6 +158,8 @@ pub struct StreamOptions {
     pub schema_changes: SchemaChanges,
     /// The table, where the user named one.
     pub table: Option<TableName>,
+    /// How many rows may be rejected.
+    pub max_rejected: RejectLimit,
 }
 
 /// When the rows that have arrived are committed: whichever comes first.

@@ -52,6 +52,9 @@ pub struct Stream {
     /// Columns that the source should not read at all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub excluded: Vec<String>,
+    /// Columns that say how far the stream has been read: hidden, they would say nothing any more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cursor: Vec<String>,
     /// Whether records may bring columns that are not known before they are read.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_open: bool,

@@ -17,6 +17,23 @@ pub struct State<C = Value> {
     pub shared: Option<C>,
     /// The cursors of single streams.
     pub streams: BTreeMap<StreamName, C>,
+    /// What is remembered of the streams' tables, for the engine alone.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tables: BTreeMap<StreamName, Remembered>,
+}
+
+/// What is remembered of a stream's table from run to run, because the table itself does not tell.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Remembered {
+    /// Which table.
+    pub table: String,
+    /// The source's column behind a column of the table, where the name alone does not say so.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub names: BTreeMap<String, String>,
+    /// Of the source's columns that are hidden or left out, or were once: every way in which rows of
+    /// the table may have them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub ways: BTreeMap<String, Vec<String>>,
 }
 
 impl<C> Default for State<C> {
@@ -25,6 +42,7 @@ impl<C> Default for State<C> {
             epoch: 0,
             shared: None,
             streams: BTreeMap::new(),
+            tables: BTreeMap::new(),
         }
     }
 }
@@ -38,6 +56,27 @@ impl<C: Clone> State<C> {
                 self.streams.insert(stream, checkpoint.cursor);
             }
         }
+    }
+}
+
+impl<C: Serialize> State<C> {
+    /// The cursors as JSON.
+    ///
+    /// # Errors
+    /// Fails where a cursor can't be written as JSON.
+    pub fn untyped(&self) -> Result<State> {
+        let write = |cursor: &C| {
+            serde_json::to_value(cursor)
+                .map_err(|cause| Error::bug("a cursor can't be written as JSON").because(cause))
+        };
+        let streams = self.streams.iter();
+        let streams = streams.map(|(name, cursor)| Ok((name.clone(), write(cursor)?)));
+        Ok(State {
+            epoch: self.epoch,
+            shared: self.shared.as_ref().map(write).transpose()?,
+            streams: streams.collect::<Result<_>>()?,
+            tables: self.tables.clone(),
+        })
     }
 }
 
@@ -69,6 +108,7 @@ impl State<Value> {
             epoch: self.epoch,
             shared,
             streams,
+            tables: self.tables.clone(),
         })
     }
 }

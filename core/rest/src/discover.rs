@@ -3,6 +3,7 @@
 use tributary_model::{Catalog, Stream, StreamName};
 
 use crate::api::Inner;
+use crate::manifest::cursor::CursorSpec;
 use crate::manifest::stream::StreamSpec;
 use crate::sheet::declared;
 
@@ -15,12 +16,24 @@ pub(crate) fn discover(api: &Inner) -> Catalog {
         estimated_rows: None,
         filter: None,
         excluded: Vec::new(),
+        cursor: cursor(spec).into_iter().collect(),
         is_open: true,
         needs: needs(api, spec),
     });
     Catalog {
         streams: streams.collect(),
     }
+}
+
+/// The column that says how far the stream has been read, where it is one that records have.
+fn cursor(spec: &StreamSpec) -> Option<String> {
+    let field = match spec.cursor.as_ref()? {
+        CursorSpec::Window(window) => &window.field,
+        CursorSpec::Local { field, .. } => field,
+        CursorSpec::Token(_) => return None,
+    };
+    let name = field.to_string();
+    (!name.contains('.')).then_some(name)
 }
 
 /// The permission that a stream takes: its own, or that of the stream its records come out of.
