@@ -9,24 +9,37 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tracing::Instrument;
 use tributary_model::{
-    AnyOutput, Error, Existing, Fence, ReadRequest, Result, State, Stream, StreamName, TableColumn,
-    TableName,
+    AnyOutput, Error, Existing, Fence, LoadRecord, ReadRequest, Remembered, Result, State, Stream,
+    StreamName, TableColumn, TableName, Until,
 };
 
+use crate::beside::{self, Beside, Way};
 use crate::connection::{Connection, SyncRequest};
 use crate::ledger::Ledger;
 use crate::loading::Loading;
 use crate::normalize::Table;
 use crate::observer::{Event, Observer};
-use crate::plan::{missing, not_there, selected, table_of, tables};
+use crate::plan::{known, missing, not_there, selected, table_of, tables, ways};
 use crate::spans;
 use crate::stop::Stop;
+use crate::unexpected::{self, Unexpected};
 
 /// What one attempt hands to the next.
 #[derive(Debug)]
 pub(crate) struct Progress {
     /// Whether cursors are still to be forgotten, as `--full-refresh` asks: until the first commit.
     pub(crate) refresh: bool,
+    /// Whether a load of this run has committed.
+    pub(crate) has_committed: bool,
+}
+
+/// What an attempt begins with.
+struct Begun {
+    stored: State,
+    state: State,
+    fence: Fence,
+    existing: Existing,
+    ways: BTreeMap<StreamName, Way>,
 }
 
 /// One attempt.
@@ -53,8 +66,10 @@ impl Attempt<'_> {
         let name = &self.connection.options.name;
         let (mut state, fence) = self.connection.destination.open(name).await?;
         spans::enter(&fence);
-        if let Some(settled) = ledger.settle(fence.last_load.as_deref()) {
+        let last = self.last_load(ledger, &fence).await?;
+        if let Some(settled) = ledger.settle(fence.last_load.as_deref(), last.as_ref()) {
             progress.refresh = false;
+            progress.has_committed = true;
             self.observer.notice(&Event::Committed {
                 rows: settled.counts.values().map(|count| count.rows_read).sum(),
                 load_id: &settled.load_id,
@@ -66,8 +81,30 @@ impl Attempt<'_> {
         }
         let stored = state.clone();
         let streams = selected(self.connection, self.request, &state).await?;
+        forget_moved(&mut state, &streams, self.connection);
+        let known = known(self.connection, &streams).await?;
+        let ways = ways(
+            self.connection,
+            self.request,
+            progress,
+            &streams,
+            &state,
+            &known,
+        );
         forget(&mut state, &streams, self.request, progress);
-        let (mut loading, streams) = self.prepare(ledger, streams, stored, state, fence).await?;
+        beside::forget(&mut state, &ways);
+        let begun = Begun {
+            stored,
+            state,
+            fence,
+            existing: known,
+            ways,
+        };
+        let (mut loading, streams) = self.prepare(ledger, streams, begun);
+        let unexpected = Unexpected::new(&streams, &loading.state, loading.fence.epoch);
+        if self.request.until == Until::Stopped {
+            unexpected::tell_mixed(self, &loading, ledger);
+        }
         let (output, inbox) = AnyOutput::new(self.connection.options.memory / PIPE_SHARE);
         let reading = self.read(streams, loading.state.clone(), output);
         let outcome = loading.drain(inbox, ledger, progress).await;
@@ -75,26 +112,39 @@ impl Attempt<'_> {
             return outcome;
         }
         finish(reading, outcome.map(drop)).await?;
+        unexpected::tell_mixed(self, &loading, ledger);
         loading.finish(ledger, progress).await?;
+        unexpected.tell(self, ledger).await?;
         Ok(End::Source)
     }
 
+    /// The record of the load that was the last, where it may be the one in doubt.
+    async fn last_load(&self, ledger: &Ledger, fence: &Fence) -> Result<Option<LoadRecord>> {
+        let doubt = ledger.in_doubt.as_ref().map(|doubt| doubt.load_id.as_str());
+        if doubt.is_none() || doubt != fence.last_load.as_deref() {
+            return Ok(None);
+        }
+        let name = &self.connection.options.name;
+        let loads = self.connection.destination.loads(name, 1).await?;
+        Ok(loads.into_iter().next())
+    }
+
     /// Decides about the tables; streams that can't be kept as asked fail here, alone.
-    async fn prepare(
+    fn prepare(
         &self,
         ledger: &mut Ledger,
         streams: Vec<Stream>,
-        stored: State,
-        mut state: State,
-        fence: Fence,
-    ) -> Result<(Loading<'_>, Vec<Stream>)> {
-        let tables: Vec<_> = streams
-            .iter()
-            .map(|stream| table_of(self.connection, &stream.name))
-            .collect();
-        let existing = self.connection.destination.describe(&tables).await?;
+        begun: Begun,
+    ) -> (Loading<'_>, Vec<Stream>) {
+        let Begun {
+            stored,
+            mut state,
+            fence,
+            existing,
+            ways,
+        } = begun;
         self.note_missing(ledger, &streams);
-        let kept = self.decide(ledger, &streams, &existing);
+        let mut kept = self.decide(ledger, &streams, &existing, &ways, &state.tables);
         let streams: Vec<_> = streams
             .into_iter()
             .filter(|stream| kept.contains_key(&stream.name))
@@ -103,7 +153,11 @@ impl Attempt<'_> {
             // As for streams that were left out: the shared cursor moves on without them.
             state.streams.retain(|name, _| kept.contains_key(name));
         }
-        let has_work = kept.values().any(|table| is_missing(table, &existing));
+        let beside = self.begin_beside(&mut kept, ways);
+        let is_direct = |stream: &StreamName| !beside.contains_key(stream);
+        let has_work = kept
+            .iter()
+            .any(|(stream, table)| is_direct(stream) && is_missing(table, &existing));
         let loading = Loading {
             connection: self.connection,
             observer: self.observer,
@@ -121,10 +175,35 @@ impl Attempt<'_> {
             moved: None,
             complete: None,
             layouts: layouts(existing),
+            beside,
             stop: self.stop,
             until: self.request.until,
         };
-        Ok((loading, streams))
+        (loading, streams)
+    }
+
+    /// Leads the rows of streams that are built beside their tables there, and says so.
+    fn begin_beside(
+        &self,
+        tables: &mut BTreeMap<StreamName, Table>,
+        ways: BTreeMap<StreamName, Way>,
+    ) -> BTreeMap<StreamName, Beside> {
+        let capabilities = self.connection.destination.capabilities();
+        let mut building = BTreeMap::new();
+        for (stream, way) in ways {
+            let (Way::GoOn(beside) | Way::Anew(beside)) = way else {
+                continue;
+            };
+            let Some(table) = tables.get_mut(&stream) else {
+                continue;
+            };
+            if let Some(said) = beside.says(table.plan().mode) {
+                tracing::warn!(%stream, "{}: {said}", beside.live);
+            }
+            table.move_to(beside::next_to(&beside.live, &capabilities));
+            building.insert(stream, beside);
+        }
+        building
     }
 
     /// The tables of the streams; one that can't be kept as asked fails alone.
@@ -133,8 +212,10 @@ impl Attempt<'_> {
         ledger: &mut Ledger,
         streams: &[Stream],
         existing: &Existing,
+        ways: &BTreeMap<StreamName, Way>,
+        remembered: &BTreeMap<StreamName, Remembered>,
     ) -> BTreeMap<StreamName, Table> {
-        let mut decided = tables(self.connection, streams, existing);
+        let mut decided = tables(self.connection, streams, existing, ways, remembered);
         let mut kept = BTreeMap::new();
         for stream in streams {
             ledger.enter(&stream.name, &table_of(self.connection, &stream.name));
@@ -231,6 +312,24 @@ fn layouts(existing: Existing) -> BTreeMap<TableName, Vec<TableColumn>> {
 fn is_missing(table: &Table, existing: &Existing) -> bool {
     let existing = existing.get(&table.plan().table).map(Vec::as_slice);
     !table.is_provisional() && table.differs_from(existing)
+}
+
+/// Forgets the cursors of streams that the configuration has given another table: it begins with all
+/// of the rows, and the one of before stays as it is.
+fn forget_moved(state: &mut State, streams: &[Stream], connection: &Connection) {
+    for stream in streams.iter().map(|stream| &stream.name) {
+        let table = table_of(connection, stream).to_string();
+        let before = state.tables.get(stream).map(|known| known.table.clone());
+        let Some(before) = before.filter(|before| *before != table) else {
+            continue;
+        };
+        if state.streams.remove(stream).is_some() {
+            tracing::warn!(%stream, "kept in {table} from now on, and read anew for it; {before} stays as it is");
+        }
+        if state.streams.is_empty() {
+            state.shared = None;
+        }
+    }
 }
 
 /// Forgets cursors that must not be gone on from.

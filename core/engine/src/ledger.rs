@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use tributary_model::{Error, Phase, StreamCount, StreamName, TableName};
+use tributary_model::{Error, LoadRecord, Phase, StreamCount, StreamName, TableName};
 
 use crate::report::{ErrorReport, Status, StreamReport};
 
@@ -14,6 +14,7 @@ struct Entry {
     phase: Phase,
     count: StreamCount,
     error: Option<ErrorReport>,
+    warnings: Vec<String>,
 }
 
 /// A commit whose reply never came: the next `open` tells how it ended.
@@ -46,7 +47,30 @@ impl Ledger {
             phase: Phase::default(),
             count: StreamCount::default(),
             error: None,
+            warnings: Vec::new(),
         });
+    }
+
+    /// What has committed of a stream in this run.
+    pub(crate) fn count(&self, stream: &StreamName) -> StreamCount {
+        let entry = self.streams.get(stream);
+        entry.map_or_else(StreamCount::default, |entry| entry.count.clone())
+    }
+
+    /// Streams that have not failed, and of which no row came.
+    pub(crate) fn without_rows(&self) -> Vec<StreamName> {
+        let is_empty = |entry: &Entry| entry.error.is_none() && entry.count.rows_read == 0;
+        let streams = self.streams.iter().filter(|(_, entry)| is_empty(entry));
+        streams.map(|(stream, _)| stream.clone()).collect()
+    }
+
+    /// Notes what is to be said of a stream although it did not fail.
+    pub(crate) fn warn(&mut self, stream: &StreamName, warning: String) {
+        if let Some(entry) = self.streams.get_mut(stream)
+            && !entry.warnings.contains(&warning)
+        {
+            entry.warnings.push(warning);
+        }
     }
 
     /// Forgets which streams failed: an attempt tries all of them, except those left out.
@@ -97,10 +121,18 @@ impl Ledger {
 
     /// Settles a commit in doubt by what the destination says its last load was; returns it where
     /// it turned out to have committed. // G2
-    pub(crate) fn settle(&mut self, last_load: Option<&str>) -> Option<InDoubt> {
-        let doubt = self.in_doubt.take()?;
+    pub(crate) fn settle(
+        &mut self,
+        last_load: Option<&str>,
+        record: Option<&LoadRecord>,
+    ) -> Option<InDoubt> {
+        let mut doubt = self.in_doubt.take()?;
         if Some(doubt.load_id.as_str()) != last_load {
             return None;
+        }
+        // The load may have rejected rows itself, which only its record says.
+        if let Some(record) = record.filter(|record| record.load_id == doubt.load_id) {
+            doubt.counts.clone_from(&record.streams);
         }
         self.book(&doubt.counts);
         Some(doubt)
@@ -166,6 +198,7 @@ impl Entry {
             records_rejected: self.count.rows_rejected,
             bytes_read: self.count.bytes_read,
             error,
+            warnings: self.warnings,
         }
     }
 }

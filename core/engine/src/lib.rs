@@ -3,7 +3,9 @@
 //! [`sync`] runs a connection once. It knows sources and destinations only by their contracts.
 //! Deliberately absent: any connector or warehouse by name, YAML, HTTP, the terminal.
 
+mod again;
 mod attempt;
+mod beside;
 mod changes;
 mod connection;
 mod flush;
@@ -19,10 +21,17 @@ mod spans;
 mod state;
 mod stop;
 mod sync;
+mod unexpected;
+mod verify;
 
+pub use again::retry_rejected;
 pub use connection::{Connection, SyncRequest};
 pub use observer::{ColumnOrigin, Event, Observer, Silent};
 pub use plan::{PlannedStream, SyncPlan, plan};
 pub use report::{ErrorReport, Status, StreamReport, SyncReport};
 pub use state::rewrite_state;
 pub use sync::{sync, sync_until};
+pub use verify::{
+    Agreement, ColumnReport, Counts, Difference, KeyReport, StreamComparison, VerifyReport,
+    VerifyRequest, verify,
+};

@@ -77,6 +77,13 @@ pub enum Event<'a> {
         /// The number of the attempt that failed.
         attempt: u32,
     },
+    /// Something about a stream is to be looked at although it did not fail.
+    Warning {
+        /// Which.
+        stream: &'a StreamName,
+        /// What, as a sentence.
+        what: &'a str,
+    },
     /// A stream failed; the others go on.
     StreamFailed {
         /// Which.

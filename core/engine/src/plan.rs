@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use tributary_model::{
-    Capabilities, ConnectionOptions, Error, ErrorKind, Existing, Mode, Result, State, Stream,
-    StreamName, StreamOptions, StreamSchema, TableName,
+    Capabilities, ConnectionOptions, Error, ErrorKind, Existing, Mode, Remembered, Result, State,
+    Stream, StreamName, StreamOptions, StreamSchema, TableName,
 };
 
+use crate::attempt::Progress;
+use crate::beside::{self, Facts, Way};
 use crate::connection::{Connection, SyncRequest};
 use crate::normalize::{Table, TableSetup, table_name};
 use crate::report::ErrorReport;
@@ -24,6 +26,8 @@ pub struct PlannedStream {
     pub mode: Mode,
     /// Whether the table is there already.
     pub table_exists: bool,
+    /// What becomes of a table that was kept in another mode.
+    pub change: Option<String>,
     /// Whether there is a cursor to go on from; without one the stream is read from the beginning.
     pub has_cursor: bool,
     /// How many rows the source thinks it has.
@@ -53,20 +57,28 @@ pub async fn plan(connection: &Connection, request: &SyncRequest) -> Result<Sync
     let existing = if streams.is_empty() || state == State::default() {
         Existing::default()
     } else {
-        let names: Vec<_> = streams
-            .iter()
-            .map(|stream| table_of(connection, &stream.name))
-            .collect();
-        connection.destination.describe(&names).await?
+        known(connection, &streams).await?
     };
-    let tables = tables(connection, &streams, &existing);
+    let progress = Progress {
+        refresh: request.full_refresh,
+        has_committed: false,
+    };
+    let ways = ways(connection, request, &progress, &streams, &state, &existing);
+    let tables = tables(connection, &streams, &existing, &ways, &state.tables);
     let describe = |stream: &Stream| {
         let table = table_of(connection, &stream.name);
+        let mode = connection.options.of(&stream.name).mode;
+        let way = ways.get(&stream.name);
         PlannedStream {
             table: table.to_string(),
-            mode: connection.options.of(&stream.name).mode,
+            mode,
+            change: match way {
+                Some(Way::Anew(beside) | Way::GoOn(beside)) => beside.says(mode),
+                Some(Way::Direct | Way::Again) | None => None,
+            },
             table_exists: existing.contains_key(&table),
             has_cursor: state.streams.contains_key(&stream.name)
+                && !way.is_some_and(Way::forgets)
                 && !(request.full_refresh && request.asks_for(&stream.name)),
             estimated_rows: stream.estimated_rows,
             error: tables
@@ -174,11 +186,77 @@ pub(crate) fn table_of(connection: &Connection, stream: &StreamName) -> TableNam
     table_name(stream, &connection.options.name, options, &capabilities)
 }
 
+/// What is there of the streams' tables, of those beside them, and of the names that they may be
+/// kept under.
+pub(crate) async fn known(connection: &Connection, streams: &[Stream]) -> Result<Existing> {
+    let capabilities = connection.destination.capabilities();
+    let mut names: Vec<_> = streams
+        .iter()
+        .map(|stream| table_of(connection, &stream.name))
+        .collect();
+    if capabilities.swaps {
+        let beside: Vec<_> = names
+            .iter()
+            .map(|table| beside::next_to(table, &capabilities))
+            .collect();
+        names.extend(beside);
+    }
+    let mut existing = connection.destination.describe(&names).await?;
+    let keepable: Vec<_> = streams
+        .iter()
+        .flat_map(|stream| {
+            let mode = connection.options.of(&stream.name).mode;
+            let table = table_of(connection, &stream.name);
+            beside::keepable(&table, mode, &existing, &capabilities)
+        })
+        .collect();
+    if !keepable.is_empty() {
+        existing.extend(connection.destination.describe(&keepable).await?);
+    }
+    Ok(existing)
+}
+
+/// How the rows of each stream are to be taken.
+pub(crate) fn ways(
+    connection: &Connection,
+    request: &SyncRequest,
+    progress: &Progress,
+    streams: &[Stream],
+    state: &State,
+    existing: &Existing,
+) -> BTreeMap<StreamName, Way> {
+    let capabilities = connection.destination.capabilities();
+    let way = |stream: &Stream| {
+        let name = &stream.name;
+        let mode = connection.options.of(name).mode;
+        let is_known = state.streams.contains_key(name)
+            || (state.streams.is_empty() && state.shared.is_some());
+        let is_refreshed = progress.refresh && request.asks_for(name);
+        let facts = Facts {
+            table: &table_of(connection, name),
+            mode,
+            existing,
+            has_cursor: is_known && !is_refreshed,
+            begins: mode == Mode::Replace && request.asks_for(name) && !progress.has_committed,
+        };
+        (name.clone(), facts.way(&capabilities))
+    };
+    streams.iter().map(way).collect()
+}
+
+/// That the rows of each stream go into the table that is there.
+pub(crate) fn ways_of_now(streams: &[Stream]) -> BTreeMap<StreamName, Way> {
+    let way = |stream: &Stream| (stream.name.clone(), Way::Direct);
+    streams.iter().map(way).collect()
+}
+
 /// Decides about every stream's table; a stream that can't be kept as asked fails alone.
 pub(crate) fn tables(
     connection: &Connection,
     streams: &[Stream],
     existing: &Existing,
+    ways: &BTreeMap<StreamName, Way>,
+    remembered: &BTreeMap<StreamName, Remembered>,
 ) -> BTreeMap<StreamName, Result<Table>> {
     let capabilities = connection.destination.capabilities();
     let mut owners: HashMap<TableName, StreamName> = HashMap::new();
@@ -186,24 +264,60 @@ pub(crate) fn tables(
     for stream in streams {
         let name = table_of(connection, &stream.name);
         let options = connection.options.of(&stream.name);
+        // What is built beside goes on with the columns that it has.
+        let columns = match ways.get(&stream.name) {
+            Some(Way::GoOn(_)) => existing.get(&beside::next_to(&name, &capabilities)),
+            Some(Way::Anew(_) | Way::Direct | Way::Again) | None => existing.get(&name),
+        };
         let owner = owners
-            .entry(name.clone())
+            .entry(as_one(&name, &capabilities))
             .or_insert_with(|| stream.name.clone());
         let table = check(stream, owner, &name, options, &capabilities).and_then(|()| {
             Table::new(&TableSetup {
                 stream: &stream.name,
                 schema: &Arc::new(StreamSchema::clone(&stream.schema)),
                 options,
-                existing: existing.get(&name).map(Vec::as_slice),
+                existing: columns.map(Vec::as_slice),
                 table: name,
                 capabilities: &capabilities,
                 salt: connection.options.salt.as_ref(),
+                cursor: &stream.cursor,
+                remembered: remembered.get(&stream.name),
                 is_open: stream.is_open,
             })
         });
         tables.insert(stream.name.clone(), table);
     }
     tables
+}
+
+/// The same for names that are one table in the destination.
+fn as_one(table: &TableName, capabilities: &Capabilities) -> TableName {
+    let fold = |name: &str| match capabilities.case_insensitive {
+        true => name.to_lowercase(),
+        false => name.to_owned(),
+    };
+    TableName {
+        schema: fold(&table.schema),
+        table: fold(&table.table),
+    }
+}
+
+/// A name that the user chose is never made to fit.
+fn check_length(stream: &Stream, table: &TableName, capabilities: &Capabilities) -> Result<()> {
+    let most = capabilities.identifier_bytes;
+    let long = [&table.schema, &table.table]
+        .into_iter()
+        .find(|name| name.len() > most);
+    let Some(long) = long else { return Ok(()) };
+    Err(Error::new(
+        ErrorKind::Config,
+        format!(
+            "the name `{long}` has {} bytes, and this destination takes {most} at most",
+            long.len()
+        ),
+    )
+    .fix(format!("Choose a shorter `table` for {}.", stream.name)))
 }
 
 fn check(
@@ -223,8 +337,9 @@ fn check(
             stream.name
         )));
     }
+    check_length(stream, table, capabilities)?;
     if !capabilities.modes.contains(&options.mode) {
-        let word = |mode: &Mode| format!("{mode:?}").to_lowercase();
+        let word = |mode: &Mode| beside::word(*mode);
         return Err(Error::new(
             ErrorKind::Config,
             format!("{} asks for `mode: {}`", stream.name, word(&options.mode)),

@@ -94,6 +94,9 @@ pub struct StreamReport {
     pub bytes_read: u64,
     /// Why it failed.
     pub error: Option<ErrorReport>,
+    /// What is to be looked at although it did not fail, as sentences.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 /// How a run of a connection came out.

@@ -93,6 +93,7 @@ async fn run(
 ) -> Result<End> {
     let mut progress = Progress {
         refresh: request.full_refresh,
+        has_committed: false,
     };
     let mut failed = 0;
     loop {

@@ -4,18 +4,20 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_array::builder::StringBuilder;
-use arrow_array::cast::AsArray;
-use arrow_array::types::TimestampMicrosecondType;
-use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions, StringArray, new_null_array};
-use arrow_cast::{CastOptions, cast_with_options};
+use arrow_array::{
+    ArrayRef, RecordBatch, RecordBatchOptions, StringArray, TimestampMicrosecondArray,
+    new_null_array,
+};
 use arrow_schema::{DataType as Arrow, Field, Schema, SchemaRef};
 use tributary_model::{
     Batch, ChangeBatch, Error, ErrorKind, Op, Positions, Presence, Result, TableColumn, TablePlan,
 };
 
 use super::evolve::Target;
-use super::identity::row_ids;
+use super::exact::{self, Cast};
+use super::identity::{Cover, row_ids};
 use super::rules::{Hide, hide};
+use super::system::VALID_FROM;
 use super::table::{ID, OP, POSITION};
 
 /// Where the values of one of the plan's columns come from.
@@ -36,6 +38,19 @@ pub(crate) enum Slot {
     Op,
     /// `_tributary_position`.
     Position,
+    /// `_tributary_valid_from`.
+    ValidFrom,
+}
+
+/// A value that the plan's type can't hold.
+#[derive(Clone, Debug)]
+pub(crate) struct Misfit {
+    /// Its row in the batch.
+    pub(crate) row: usize,
+    /// Its column in the plan.
+    pub(crate) column: usize,
+    /// The value, as text.
+    pub(crate) value: String,
 }
 
 /// One slot for each column of a plan.
@@ -43,6 +58,7 @@ pub(crate) enum Slot {
 pub(crate) struct Shape {
     slots: Vec<Slot>,
     schema: SchemaRef,
+    cover: Cover,
 }
 
 impl Default for Shape {
@@ -50,13 +66,19 @@ impl Default for Shape {
         Self {
             slots: Vec::new(),
             schema: Arc::new(Schema::empty()),
+            cover: Cover::default(),
         }
     }
 }
 
 impl Shape {
     /// The shape for a layout: `fed` says for each target which column of the layout feeds it.
-    pub(crate) fn new(fed: Vec<Option<Slot>>, targets: &[Target], plan: &TablePlan) -> Self {
+    pub(crate) fn new(
+        fed: Vec<Option<Slot>>,
+        targets: &[Target],
+        plan: &TablePlan,
+        cover: Cover,
+    ) -> Self {
         let mut by_name: HashMap<&str, Slot> = targets
             .iter()
             .zip(fed)
@@ -69,6 +91,7 @@ impl Shape {
             ID => Slot::Id,
             OP => Slot::Op,
             POSITION => Slot::Position,
+            VALID_FROM => Slot::ValidFrom,
             name => by_name.remove(name).unwrap_or(Slot::Default(None)),
         };
         let slots = plan
@@ -80,19 +103,34 @@ impl Shape {
         Self {
             slots,
             schema: arrow_schema_of(plan),
+            cover,
         }
     }
 
-    /// The batch in the plan's columns and types.
-    pub(crate) fn apply(&self, batch: &ChangeBatch, plan: &TablePlan) -> Result<RecordBatch> {
+    /// The batch in the plan's columns and types, and the values that do not fit these: NULL stands
+    /// in their places.
+    pub(crate) fn apply(
+        &self,
+        batch: &ChangeBatch,
+        plan: &TablePlan,
+    ) -> Result<(RecordBatch, Vec<Misfit>)> {
         let mut arrays = Vec::with_capacity(self.slots.len());
-        for (slot, field) in self.slots.iter().zip(self.schema.fields()) {
-            let array = fill(slot, batch, field).map_err(|error| {
+        let mut misfits = Vec::new();
+        for (column, (slot, field)) in self.slots.iter().zip(self.schema.fields()).enumerate() {
+            let filled = fill(slot, batch, field, &self.cover).map_err(|error| {
                 error.context(format!("column `{}` of {}", field.name(), plan.stream))
             })?;
-            arrays.push(array);
+            if let Slot::Column { index, .. } = slot {
+                let source = batch.columns.column(*index);
+                for row in filled.misfits {
+                    let value = exact::text(source, row)?.unwrap_or_default();
+                    misfits.push(Misfit { row, column, value });
+                }
+            }
+            arrays.push(filled.array);
         }
-        assemble(self.schema.clone(), arrays, batch.columns.num_rows())
+        let rows = assemble(self.schema.clone(), arrays, batch.columns.num_rows())?;
+        Ok((rows, misfits))
     }
 
     /// Rows with op `t` that hold nothing but these columns: what agrees with one of them is gone.
@@ -149,7 +187,7 @@ pub(crate) fn value(
     column: &TableColumn,
 ) -> Result<ArrayRef> {
     match how {
-        Some(how) => hide(array.as_ref(), how),
+        Some(how) => cast(&hide(array, how)?, &column.data_type.to_arrow()),
         None => cast(array, &column.data_type.to_arrow()),
     }
 }
@@ -167,7 +205,7 @@ pub(crate) fn columns(named: Vec<(&TableColumn, ArrayRef)>, rows: usize) -> Resu
     )
 }
 
-fn arrow_schema_of(plan: &TablePlan) -> SchemaRef {
+pub(super) fn arrow_schema_of(plan: &TablePlan) -> SchemaRef {
     let field = |column: &tributary_model::TableColumn| {
         Field::new(&column.name, column.data_type.to_arrow(), true)
     };
@@ -176,57 +214,64 @@ fn arrow_schema_of(plan: &TablePlan) -> SchemaRef {
     ))
 }
 
-fn assemble(schema: SchemaRef, arrays: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch> {
+pub(super) fn assemble(
+    schema: SchemaRef,
+    arrays: Vec<ArrayRef>,
+    rows: usize,
+) -> Result<RecordBatch> {
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
     RecordBatch::try_new_with_options(schema, arrays, &options)
         .map_err(|cause| Error::bug("columns do not fit their plan").because(cause))
 }
 
-fn fill(slot: &Slot, batch: &ChangeBatch, field: &Field) -> Result<ArrayRef> {
+fn fill(slot: &Slot, batch: &ChangeBatch, field: &Field, cover: &Cover) -> Result<Cast> {
     let rows = batch.columns.num_rows();
-    match slot {
-        Slot::Column { index, hide: None } => cast(batch.columns.column(*index), field.data_type()),
+    let array = match slot {
+        Slot::Column { index, hide: None } => {
+            return exact::cast(batch.columns.column(*index), field.data_type());
+        }
         Slot::Column {
             index,
             hide: Some(how),
-        } => hide(batch.columns.column(*index).as_ref(), how),
-        Slot::Default(None) => Ok(new_null_array(field.data_type(), rows)),
+        } => {
+            // A mask of NULLs keeps the column's type, which may have widened.
+            let hidden = hide(batch.columns.column(*index), how)?;
+            return exact::cast(&hidden, field.data_type());
+        }
+        Slot::Default(None) => new_null_array(field.data_type(), rows),
         Slot::Default(Some(text)) => {
             let texts: ArrayRef =
                 Arc::new(std::iter::repeat_n(Some(text.as_str()), rows).collect::<StringArray>());
-            cast(&texts, field.data_type())
+            cast(&texts, field.data_type())?
         }
-        Slot::Id => row_ids(&batch.columns),
-        Slot::Op => Ok(texts_of(batch.ops.iter().map(|op| op.letter()))),
-        Slot::Position => Ok(position_texts(&batch.positions, rows)),
-    }
+        Slot::Id => row_ids(&batch.columns, cover)?,
+        Slot::Op => texts_of(batch.ops.iter().map(|op| op.letter())),
+        Slot::Position => position_texts(&batch.positions, rows),
+        Slot::ValidFrom => {
+            let times: TimestampMicrosecondArray = {
+                let told = batch.positions.times(rows);
+                told.chain(std::iter::repeat(None)).take(rows).collect()
+            };
+            Arc::new(times.with_timezone("UTC"))
+        }
+    };
+    Ok(Cast {
+        array,
+        misfits: Vec::new(),
+    })
 }
 
-/// Widens; never wraps, rounds or turns into NULL. // G5
+/// As `exact::cast`, where each value must fit.
 fn cast(array: &ArrayRef, to: &Arrow) -> Result<ArrayRef> {
-    if array.data_type() == to {
-        return Ok(array.clone());
-    }
-    if let Arrow::Timestamp(unit, Some(zone)) = to
-        && array.data_type() == &Arrow::Utf8
-    {
-        // Texts are in UTC, as all of ours; the library would look the zone's name up in a table.
-        let plain = cast(array, &Arrow::Timestamp(*unit, None))?;
-        let instants = plain.as_primitive::<TimestampMicrosecondType>().clone();
-        return Ok(Arc::new(instants.with_timezone(zone.clone())));
-    }
-    let options = CastOptions {
-        safe: false,
-        ..CastOptions::default()
-    };
-    cast_with_options(array, to, &options).map_err(|cause| {
-        Error::new(
+    let cast = exact::cast(array, to)?;
+    match cast.misfits.is_empty() {
+        true => Ok(cast.array),
+        false => Err(Error::new(
             ErrorKind::Incompatible,
             format!("a value does not fit the type {to}"),
         )
-        .because(cause)
-        .fix("Remove the `type` chosen for this column, or choose a wider one.")
-    })
+        .fix("Remove the `type` chosen for this column, or choose a wider one.")),
+    }
 }
 
 fn texts_of<'a>(letters: impl Iterator<Item = &'a str>) -> ArrayRef {

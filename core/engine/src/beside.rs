@@ -1,0 +1,347 @@
+//! Which tables are built beside those that readers see, and swapped in once they are complete.
+//!
+//! That is so where a stream is read anew over a table that is there, and where the table was kept in
+//! another mode. What is true stands in the destination alone: cursors of a stream belong to the
+//! table beside as long as there is one, and it goes with the swap, in the load that commits both.
+//! So a run that is killed goes on with the table beside, and readers see the old rows until then.
+//!
+//! Pure: facts in, decisions out. [`crate::loading`] carries them out.
+
+use std::collections::BTreeMap;
+
+use tributary_model::{
+    Capabilities, Existing, Mode, Old, State, StreamName, TableColumn, TableName,
+};
+
+use crate::normalize::{derived, system};
+
+/// Ends the name of a table that is built beside another.
+const NEXT: &str = "__tributary_next";
+/// Tables of earlier modes that may be kept beside one. // G6
+const KEPT: usize = 99;
+
+/// A table that is built beside the one of its stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Beside {
+    /// The table whose place it takes.
+    pub(crate) live: TableName,
+    /// What becomes of that one.
+    pub(crate) old: Old,
+    /// The table whose columns it begins with.
+    pub(crate) like: Option<TableName>,
+    /// Whether it is there, or made by the load in progress.
+    pub(crate) is_made: bool,
+    /// Whether the source has sent all of it.
+    pub(crate) is_complete: bool,
+    /// Whether the stream failed, so that it can't be completed in this attempt.
+    pub(crate) has_failed: bool,
+}
+
+/// What a run needs to know of a stream to decide.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Facts<'a> {
+    pub(crate) table: &'a TableName,
+    /// The mode that is asked for.
+    pub(crate) mode: Mode,
+    pub(crate) existing: &'a Existing,
+    /// Whether the stored state has a cursor to go on from, which is not to be forgotten.
+    pub(crate) has_cursor: bool,
+    /// Whether this run reads the stream from its beginning, unless one did that was cut short.
+    pub(crate) begins: bool,
+}
+
+/// How a stream's rows are to be taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// Into its table.
+    Direct,
+    /// From the beginning: the source says when, and then a table beside may be begun.
+    Again,
+    /// Into the table beside that is there already.
+    GoOn(Beside),
+    /// From the beginning, into a table beside that is made anew.
+    Anew(Beside),
+}
+
+/// The name of the table beside `table`.
+pub(crate) fn next_to(table: &TableName, capabilities: &Capabilities) -> TableName {
+    named(table, NEXT, capabilities)
+}
+
+/// The names under which a table may be kept once its stream is kept in `mode`; none where it fits.
+pub(crate) fn keepable(
+    table: &TableName,
+    mode: Mode,
+    existing: &Existing,
+    capabilities: &Capabilities,
+) -> Vec<TableName> {
+    match existing.get(table) {
+        Some(columns) if !fits(columns, mode) => {
+            kept_names(table, kept_as(columns), capabilities).collect()
+        }
+        Some(_) | None => Vec::new(),
+    }
+}
+
+/// The mode in which a table has been kept, as its columns tell: `replace` looks like `merge`.
+pub(crate) fn kept_as(columns: &[TableColumn]) -> Mode {
+    let has = |name: &str| columns.iter().any(|column| column.name == name);
+    if has(system::VALID_FROM) && has(system::IS_CURRENT) {
+        Mode::History
+    } else if has(system::OP) && has(system::POSITION) {
+        Mode::Append
+    } else {
+        Mode::Merge
+    }
+}
+
+/// Whether a table kept like this can go on in `mode` as it is.
+fn fits(columns: &[TableColumn], mode: Mode) -> bool {
+    match (kept_as(columns), mode) {
+        // Rows that are only marked as deleted are not in a copy of the source.
+        (Mode::Merge, Mode::Replace) => !columns.iter().any(|c| c.name == system::DELETED),
+        (Mode::Merge, Mode::Merge)
+        | (Mode::Append, Mode::Append)
+        | (Mode::History, Mode::History) => true,
+        _ => false,
+    }
+}
+
+/// Whether the table is one of ours; another's is refused by the destination, with a reason.
+fn is_ours(columns: &[TableColumn]) -> bool {
+    columns
+        .iter()
+        .any(|column| column.name == system::SYNCED_AT)
+}
+
+impl Facts<'_> {
+    /// Decides.
+    pub(crate) fn way(&self, capabilities: &Capabilities) -> Way {
+        let live = self.existing.get(self.table);
+        let usual = if self.begins { Way::Again } else { Way::Direct };
+        if !capabilities.swaps || live.is_some_and(|columns| !is_ours(columns)) {
+            return usual;
+        }
+        let next = self.existing.get(&next_to(self.table, capabilities));
+        let changes = live.is_some_and(|columns| !fits(columns, self.mode));
+        match next {
+            Some(columns) if self.has_cursor && fits(columns, self.mode) => Way::GoOn(Beside {
+                is_made: true,
+                ..self.beside(capabilities)
+            }),
+            // Its cursor is gone, or it was begun in another mode.
+            Some(_) => Way::Anew(self.beside(capabilities)),
+            None if changes => Way::Anew(self.beside(capabilities)),
+            None => usual,
+        }
+    }
+
+    /// A table beside that is yet to be made.
+    pub(crate) fn beside(&self, capabilities: &Capabilities) -> Beside {
+        let live = self.existing.get(self.table);
+        let old = match live.map(|columns| (kept_as(columns), fits(columns, self.mode))) {
+            Some((kept, false)) => Old::Kept(self.free_name(kept, capabilities)),
+            Some((Mode::History, true)) => Old::Continued,
+            Some((Mode::Merge | Mode::Append | Mode::Replace, true)) | None => Old::Gone,
+        };
+        Beside {
+            live: self.table.clone(),
+            old,
+            like: live.map(|_| self.table.clone()),
+            is_made: false,
+            is_complete: false,
+            has_failed: false,
+        }
+    }
+
+    /// A name that no table has; the destination refuses one that is taken.
+    fn free_name(&self, kept: Mode, capabilities: &Capabilities) -> TableName {
+        let is_free = |name: &TableName| !self.existing.contains_key(name);
+        let mut names = kept_names(self.table, kept, capabilities);
+        names
+            .find(is_free)
+            .unwrap_or_else(|| named(self.table, &format!("__{}", word(kept)), capabilities))
+    }
+}
+
+fn kept_names(
+    table: &TableName,
+    mode: Mode,
+    capabilities: &Capabilities,
+) -> impl Iterator<Item = TableName> {
+    let word = word(mode);
+    (1..=KEPT).map(move |number| match number {
+        1 => named(table, &format!("__{word}"), capabilities),
+        _ => named(table, &format!("__{word}_{number}"), capabilities),
+    })
+}
+
+fn named(table: &TableName, end: &str, capabilities: &Capabilities) -> TableName {
+    TableName {
+        schema: table.schema.clone(),
+        table: derived(&table.table, end, capabilities),
+    }
+}
+
+/// A mode as it is written.
+pub(crate) fn word(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Merge => "merge",
+        Mode::Append => "append",
+        Mode::Replace => "replace",
+        Mode::History => "history",
+    }
+}
+
+impl Beside {
+    /// What is said of a table that changes its mode.
+    pub(crate) fn says(&self, mode: Mode) -> Option<String> {
+        let Old::Kept(name) = &self.old else {
+            return None;
+        };
+        Some(format!(
+            "kept as `{}` from now on: the stream is read anew beside the table, which readers see \
+             until then; as it was it stays as {name}",
+            word(mode)
+        ))
+    }
+}
+
+impl Way {
+    /// Whether the stream's cursor must not be gone on from.
+    pub(crate) fn forgets(&self) -> bool {
+        matches!(self, Self::Anew(_) | Self::Again)
+    }
+}
+
+/// Takes cursors out of `state` that must not be gone on from, as their streams are read anew.
+pub(crate) fn forget(state: &mut State, ways: &BTreeMap<StreamName, Way>) {
+    if !ways.values().any(Way::forgets) {
+        return;
+    }
+    let forgets = |name: &StreamName| ways.get(name).is_some_and(Way::forgets);
+    state.streams.retain(|name, _| !forgets(name));
+    // With no stream left that depends on it, a position that may be gone is not needed either.
+    if state.streams.is_empty() {
+        state.shared = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tributary_model::DataType;
+
+    use super::*;
+
+    const RULES: Capabilities = Capabilities {
+        modes: &[Mode::Merge],
+        identifier_bytes: 30,
+        case_insensitive: true,
+        decimal_digits: 38,
+        reserved: &[],
+        schema: None,
+        swaps: true,
+    };
+
+    fn table(name: &str) -> TableName {
+        TableName {
+            schema: "shop".to_owned(),
+            table: name.to_owned(),
+        }
+    }
+
+    fn existing(tables: &[(&str, &[&str])]) -> Existing {
+        let columns = |names: &[&str]| {
+            let column = |name: &&str| TableColumn {
+                name: (*name).to_owned(),
+                data_type: DataType::Text,
+                default: None,
+            };
+            names
+                .iter()
+                .chain(&[system::SYNCED_AT])
+                .map(column)
+                .collect()
+        };
+        let tables = tables.iter();
+        tables
+            .map(|(name, names)| (table(name), columns(names)))
+            .collect()
+    }
+
+    fn way(mode: Mode, tables: &[(&str, &[&str])], has_cursor: bool) -> Way {
+        let (orders, existing) = (table("orders"), existing(tables));
+        let facts = Facts {
+            table: &orders,
+            mode,
+            existing: &existing,
+            has_cursor,
+            begins: mode == Mode::Replace,
+        };
+        facts.way(&RULES)
+    }
+
+    const APPENDED: &[&str] = &[system::OP, system::POSITION];
+    const HISTORY: &[&str] = &[system::VALID_FROM, system::IS_CURRENT];
+    const MARKED: &[&str] = &[system::DELETED];
+
+    #[test]
+    fn a_table_that_fits_goes_on_as_it_is() {
+        assert_eq!(way(Mode::Merge, &[], true), Way::Direct);
+        assert_eq!(way(Mode::Merge, &[("orders", MARKED)], true), Way::Direct);
+        assert_eq!(
+            way(Mode::Append, &[("orders", APPENDED)], true),
+            Way::Direct
+        );
+        assert_eq!(
+            way(Mode::History, &[("orders", HISTORY)], true),
+            Way::Direct
+        );
+        assert_eq!(way(Mode::Merge, &[("orders", &[])], true), Way::Direct);
+        assert_eq!(way(Mode::Replace, &[("orders", &[])], true), Way::Again);
+    }
+
+    #[test]
+    fn another_mode_is_built_beside_and_the_old_table_kept() {
+        for (mode, had, kept) in [
+            (Mode::Append, MARKED, "orders__merge"),
+            (Mode::Replace, MARKED, "orders__merge"),
+            (Mode::Merge, APPENDED, "orders__append"),
+            (Mode::History, APPENDED, "orders__append"),
+            (Mode::Merge, HISTORY, "orders__history"),
+        ] {
+            let Way::Anew(beside) = way(mode, &[("orders", had)], true) else {
+                panic!("{mode:?} over {had:?} is not built anew");
+            };
+            assert_eq!(beside.old, Old::Kept(table(kept)));
+            assert!(beside.says(mode).is_some_and(|said| said.contains(kept)));
+        }
+        let taken: [(&str, &[&str]); 2] = [("orders", APPENDED), ("orders__append", APPENDED)];
+        let Way::Anew(beside) = way(Mode::Merge, &taken, true) else {
+            panic!("it is not built anew");
+        };
+        assert_eq!(beside.old, Old::Kept(table("orders__append_2")));
+    }
+
+    #[test]
+    fn what_was_begun_beside_goes_on_as_long_as_its_cursor_is_there() {
+        let tables: [(&str, &[&str]); 2] = [("orders", &[]), ("orders__tributary_next", &[])];
+        let Way::GoOn(beside) = way(Mode::Replace, &tables, true) else {
+            panic!("it begins again");
+        };
+        assert!(beside.is_made && beside.old == Old::Gone);
+        assert!(matches!(way(Mode::Replace, &tables, false), Way::Anew(_)));
+        assert!(matches!(way(Mode::Append, &tables, true), Way::Anew(_)));
+    }
+
+    #[test]
+    fn names_beside_fit_and_stay_apart() {
+        let (one, other) = (
+            table(&"x".repeat(30)),
+            table(&format!("{}y", "x".repeat(29))),
+        );
+        let next = next_to(&one, &RULES);
+        assert!(next.table.len() <= 30, "{next}");
+        assert_ne!(next, next_to(&other, &RULES));
+    }
+}

@@ -1,0 +1,144 @@
+//! Building tables beside those that readers see, and swapping them in: see [`crate::beside`].
+//!
+//! A swap is a change of a load like any other: it commits with the rows before it and the cursors
+//! that cover them. So the cursors of a stream are always those of the table that its rows go to. // G1
+
+use tributary_model::{Change, Mode, Old, Result, StreamName, TruncateKind};
+
+use super::Loading;
+use crate::beside::{Facts, next_to};
+
+impl Loading<'_> {
+    /// Begins to build a table beside that of the stream, where the destination can and there is
+    /// something that readers should see until the end. Says whether rows go beside now.
+    pub(super) async fn go_beside(&mut self, stream: &StreamName) -> Result<bool> {
+        let capabilities = self.connection.destination.capabilities();
+        let Some(table) = self.tables.get_mut(stream) else {
+            return Ok(false);
+        };
+        let (name, mode) = (table.plan().table.clone(), table.plan().mode);
+        let is_there = self.layouts.contains_key(&name);
+        if !capabilities.swaps || table.is_provisional() || !(is_there || mode == Mode::Replace) {
+            return Ok(false);
+        }
+        let facts = Facts {
+            table: &name,
+            mode,
+            existing: &self.layouts,
+            has_cursor: false,
+            begins: true,
+        };
+        let beside = facts.beside(&capabilities);
+        table.move_to(next_to(&name, &capabilities));
+        self.beside.insert(stream.clone(), beside);
+        self.make_beside(stream).await?;
+        Ok(true)
+    }
+
+    /// Makes the table beside, where the stream's rows go to one that is not there yet.
+    pub(super) async fn make_beside(&mut self, stream: &StreamName) -> Result<()> {
+        let (Some(beside), Some(table)) = (self.beside.get(stream), self.tables.get(stream)) else {
+            return Ok(());
+        };
+        if beside.is_made || table.is_provisional() {
+            return Ok(());
+        }
+        let change = Change::Renew {
+            plan: table.plan().clone(),
+            like: beside.like.clone(),
+        };
+        let open = self.open().await?;
+        open.load.write(change).await?;
+        if let Some(beside) = self.beside.get_mut(stream) {
+            beside.is_made = true;
+        }
+        Ok(())
+    }
+
+    /// Notes that the source has sent all of a stream.
+    pub(super) fn all_sent(&mut self, stream: &StreamName) {
+        if let Some(beside) = self.beside.get_mut(stream)
+            && !beside.has_failed
+        {
+            beside.is_complete = true;
+        }
+    }
+
+    /// Notes that a stream can't be completed in this attempt.
+    pub(super) fn not_all_sent(&mut self, stream: &StreamName) {
+        if let Some(beside) = self.beside.get_mut(stream) {
+            beside.has_failed = true;
+            beside.is_complete = false;
+        }
+    }
+
+    /// Notes that the source has sent all of every stream that has not failed.
+    pub(super) fn all_of_all_sent(&mut self) {
+        let streams: Vec<_> = self.beside.keys().cloned().collect();
+        for stream in streams {
+            self.all_sent(&stream);
+        }
+    }
+
+    /// Whether a table waits to be swapped in.
+    pub(super) fn has_complete(&self) -> bool {
+        self.beside.values().any(|beside| beside.is_complete)
+    }
+
+    /// Swaps in what is complete, in the load in progress; later rows go to the table itself. What is
+    /// to be told of it once the load has committed comes back.
+    pub(super) async fn swap_complete(&mut self) -> Result<Vec<(StreamName, String)>> {
+        let mut told = Vec::new();
+        let complete = self.beside.iter().filter(|(_, beside)| beside.is_complete);
+        let streams: Vec<_> = complete.map(|(stream, _)| stream.clone()).collect();
+        for stream in streams {
+            self.make_beside(&stream).await?;
+            let Some(beside) = self.beside.remove(&stream) else {
+                continue;
+            };
+            let Some(table) = self.tables.get_mut(&stream).filter(|_| beside.is_made) else {
+                continue;
+            };
+            let from = table.plan().table.clone();
+            told.extend(
+                beside
+                    .says(table.plan().mode)
+                    .map(|said| (stream.clone(), said)),
+            );
+            table.move_to(beside.live);
+            if beside.old != Old::Continued {
+                table.emptied();
+            }
+            let change = Change::Swap {
+                plan: table.plan().clone(),
+                beside: from,
+                old: beside.old,
+            };
+            self.open().await?.load.write(change).await?;
+        }
+        Ok(told)
+    }
+
+    /// Empties what is being built beside, or begins to build it; `false` where the table itself is
+    /// to be emptied.
+    pub(super) async fn begin_again(
+        &mut self,
+        stream: &StreamName,
+        kind: TruncateKind,
+    ) -> Result<bool> {
+        let Some(table) = self.tables.get(stream) else {
+            return Ok(false);
+        };
+        let continues = table.plan().mode == Mode::History;
+        match (kind, self.beside.get(stream).map(|beside| beside.is_made)) {
+            (TruncateKind::Change, _) => Ok(false),
+            (TruncateKind::Anew | TruncateKind::Restart, Some(false)) => {
+                self.make_beside(stream).await?;
+                Ok(true)
+            }
+            (TruncateKind::Anew | TruncateKind::Restart, Some(true)) => Ok(false),
+            (TruncateKind::Anew, None) if !continues => Ok(false),
+            (TruncateKind::Anew | TruncateKind::Restart, None) => self.go_beside(stream).await,
+        }
+    }
+}
