@@ -12,6 +12,7 @@ use serde_json::Value;
 use tributary_model::{ConnectionName, Error, ErrorKind, Fence, Result, State, StreamName, now};
 
 use crate::error::Explain;
+use crate::remembered;
 
 /// The version of the layout of these tables.
 pub(crate) const FORMAT: i64 = 1;
@@ -33,13 +34,24 @@ CREATE TABLE IF NOT EXISTS _tributary.loads (
 );
 CREATE TABLE IF NOT EXISTS _tributary.rejected (
     load_id VARCHAR, connection VARCHAR, stream VARCHAR, "table" VARCHAR, "column" VARCHAR,
-    reason VARCHAR, "row" JSON, rejected_at TIMESTAMP WITH TIME ZONE
+    "value" VARCHAR, reason VARCHAR, "row" JSON, hidden JSON, "key" VARCHAR,
+    rejected_at TIMESTAMP WITH TIME ZONE
+);
+CREATE TABLE IF NOT EXISTS _tributary.tables (
+    connection VARCHAR, stream VARCHAR, "table" VARCHAR, names JSON, ways JSON
 );
 CREATE TABLE IF NOT EXISTS _tributary.schema_changes (
     load_id VARCHAR, connection VARCHAR, stream VARCHAR, "table" VARCHAR, "column" VARCHAR,
     change VARCHAR, from_type VARCHAR, to_type VARCHAR, changed_at TIMESTAMP WITH TIME ZONE
 );
 "#;
+
+/// Columns that a table of the system has had only since some version, with their types.
+const LATER: [(&str, &str, &str); 3] = [
+    ("rejected", "value", "VARCHAR"),
+    ("rejected", "hidden", "JSON"),
+    ("rejected", "key", "VARCHAR"),
+];
 
 /// What is stored of one connection.
 #[derive(Debug)]
@@ -71,7 +83,31 @@ pub(crate) fn open(connection: &Connection, of: &ConnectionName) -> Result<(Stat
 pub(crate) fn create(connection: &Connection) -> Result<()> {
     connection
         .execute_batch(TABLES)
-        .explain("making the tables of `_tributary`")
+        .explain("making the tables of `_tributary`")?;
+    LATER
+        .iter()
+        .try_for_each(|(table, column, kind)| add_column(connection, table, column, kind))
+}
+
+/// Adds a column that a file of an earlier version does not have.
+fn add_column(connection: &Connection, table: &str, column: &str, kind: &str) -> Result<()> {
+    let doing = "bringing the tables of `_tributary` up to date";
+    let is_there: bool = connection
+        .query_row(
+            "SELECT count(*) > 0 FROM duckdb_columns() WHERE database_name = current_database() \
+             AND schema_name = '_tributary' AND table_name = ? AND column_name = ?",
+            [table, column],
+            |row| row.get(0),
+        )
+        .explain(doing)?;
+    match is_there {
+        true => Ok(()),
+        false => connection
+            .execute_batch(&format!(
+                "ALTER TABLE _tributary.{table} ADD COLUMN \"{column}\" {kind}"
+            ))
+            .explain(doing),
+    }
 }
 
 /// Reads the connection's state without changing anything; `None` where it was never opened.
@@ -210,11 +246,13 @@ fn read(connection: &Connection, of: &ConnectionName) -> Result<Option<Stored>> 
             streams.insert(StreamName::from(stream), cursor);
         }
     }
+    let tables = remembered::read(connection, of)?;
     Ok(fence.map(|(shared, epoch, sequence, last_load)| Stored {
         state: State {
             epoch,
             shared,
             streams,
+            tables,
         },
         sequence,
         last_load,
@@ -295,6 +333,7 @@ pub(crate) fn advance(connection: &Connection, fence: &Fence, state: &State) -> 
             )
             .explain(doing)?;
     }
+    remembered::write(connection, of, &stored.tables, &state.tables)?;
     for (stream, cursor) in &state.streams {
         let name = stream.to_string();
         match stored.streams.get(stream) {

@@ -146,8 +146,10 @@ async fn rejections_of_the_engine_are_kept() {
     let rejection = |stream: StreamName| Rejection {
         stream,
         column: None,
+        value: None,
         reason: "it's odd".to_owned(),
         row: json!({"id": 1, "note": "\u{0}ü"}),
+        hidden: Vec::new(),
     };
     let rejections = vec![
         rejection(plan.stream.clone()),

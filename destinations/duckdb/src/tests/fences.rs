@@ -20,6 +20,7 @@ fn state(shared: Option<i64>, streams: &[(&str, i64)]) -> State {
             .iter()
             .map(|(name, at)| (StreamName::plain(*name), json!(at)))
             .collect(),
+        ..State::default()
     }
 }
 

@@ -13,3 +13,4 @@ mod names;
 mod sizes;
 mod storage;
 mod types;
+mod waiting;
