@@ -1,6 +1,6 @@
 //! What the reader knows of each selected table.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use tributary_model::{PositionRun, Result, Stream, StreamName};
@@ -213,17 +213,24 @@ impl From<Segment> for Part {
 pub(crate) struct Tables {
     all: Vec<Table>,
     by_name: HashMap<(String, String), TableIndex>,
+    /// Tables that nobody selected.
+    others: HashSet<(String, String)>,
     ignores_case: bool,
 }
 
 impl Tables {
-    /// The tables; `ignores_case` says how the server compares names.
-    pub(crate) fn new(all: Vec<Table>, ignores_case: bool) -> Self {
+    /// The tables, and the `others` beside them; `ignores_case` says how the server compares names.
+    pub(crate) fn new(all: Vec<Table>, others: Vec<TableInfo>, ignores_case: bool) -> Self {
         let mut tables = Self {
             all,
             by_name: HashMap::new(),
+            others: HashSet::new(),
             ignores_case,
         };
+        let names = others
+            .iter()
+            .map(|info| tables.key(&info.database, &info.name));
+        tables.others = names.collect();
         for index in 0..tables.all.len() {
             let info = &tables.all[index].info;
             let key = tables.key(&info.database, &info.name);
@@ -235,6 +242,11 @@ impl Tables {
     /// The selected table of this name.
     pub(crate) fn find(&self, database: &str, table: &str) -> Option<TableIndex> {
         self.by_name.get(&self.key(database, table)).copied()
+    }
+
+    /// Whether a table, selected or not, was there when the reading began.
+    pub(crate) fn knows(&self, database: &str, table: &str) -> bool {
+        self.find(database, table).is_some() || self.others.contains(&self.key(database, table))
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (TableIndex, &Table)> {

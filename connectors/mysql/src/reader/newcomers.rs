@@ -54,7 +54,7 @@ impl Reader<'_> {
         is_ours
             && !is_system_database(&table.database)
             && !is_helper_table(&table.name)
-            && self.tables.find(&table.database, &table.name).is_none()
+            && !self.tables.knows(&table.database, &table.name)
     }
 
     /// Whether the reading should end so that the next finds the new table.
