@@ -232,7 +232,7 @@ async fn means_what_the_server_means(flavor: Flavor) {
         .execute(&format!("SET sql_mode = ''; {}", copies.join("; ")))
         .await;
     world.configure(Setup {
-        source: "databases: [d], chunk_rows: 7",
+        source: "databases: [d], chunk_rows: 20",
         connection: &format!("select: ['d.t*'], streams: {{{}}}", streams()),
         ..Setup::default()
     });

@@ -7,6 +7,7 @@
 
 use encoding_rs::Encoding;
 
+use super::charset_odd as odd;
 use super::charset_tables as tables;
 
 /// How a column's text is stored.
@@ -30,9 +31,34 @@ pub(crate) enum Charset {
     Utf16Le,
     /// Four bytes, big endian.
     Utf32,
-    /// The sets of East Asia.
-    Multi(&'static Encoding),
+    /// The sets of East Asia, and where the servers' tables are others.
+    Multi(&'static Encoding, Odd),
 }
+
+/// What a set has otherwise than its encoding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Odd {
+    /// Codes and their characters, sorted.
+    codes: &'static [(u32, u16)],
+    lead: Lead,
+}
+
+/// How many bytes a character has, by its first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lead {
+    /// Two from 81 on.
+    Pairs,
+    /// The same, but for the half-width letters from A0 to DF.
+    Sjis,
+    /// Two from A1 on and behind 8E, three behind 8F; from F5 on users' own.
+    Euc,
+}
+
+/// Nothing else.
+const SAME: Odd = Odd {
+    codes: &[],
+    lead: Lead::Pairs,
+};
 
 impl Charset {
     /// The set of this name in `information_schema`.
@@ -47,12 +73,15 @@ impl Charset {
             "utf16" => Self::Utf16,
             "utf16le" => Self::Utf16Le,
             "utf32" => Self::Utf32,
-            "big5" => Self::Multi(encoding_rs::BIG5),
-            "gbk" | "gb2312" => Self::Multi(encoding_rs::GBK),
-            "gb18030" => Self::Multi(encoding_rs::GB18030),
-            "euckr" => Self::Multi(encoding_rs::EUC_KR),
-            "sjis" | "cp932" => Self::Multi(encoding_rs::SHIFT_JIS),
-            "ujis" | "eucjpms" => Self::Multi(encoding_rs::EUC_JP),
+            "big5" => Self::Multi(encoding_rs::BIG5, Odd::of(&odd::BIG5, Lead::Pairs)),
+            "gbk" => Self::Multi(encoding_rs::GBK, SAME),
+            "gb2312" => Self::Multi(encoding_rs::GBK, Odd::of(&odd::GB2312, Lead::Pairs)),
+            "gb18030" => Self::Multi(encoding_rs::GB18030, SAME),
+            "euckr" => Self::Multi(encoding_rs::EUC_KR, SAME),
+            "cp932" => Self::Multi(encoding_rs::SHIFT_JIS, SAME),
+            "sjis" => Self::Multi(encoding_rs::SHIFT_JIS, Odd::of(&odd::SJIS, Lead::Sjis)),
+            "ujis" => Self::Multi(encoding_rs::EUC_JP, Odd::of(&odd::UJIS, Lead::Euc)),
+            "eucjpms" => Self::Multi(encoding_rs::EUC_JP, Odd::of(&odd::EUCJPMS, Lead::Euc)),
             other => Self::Single(table(other)?),
         })
     }
@@ -68,7 +97,7 @@ impl Charset {
     pub(crate) fn same_as_server(self) -> bool {
         match self {
             Self::Utf8 | Self::Binary | Self::Ascii | Self::Single(_) | Self::Swe7 => true,
-            Self::Ucs2 | Self::Utf16 | Self::Utf16Le | Self::Utf32 | Self::Multi(_) => false,
+            Self::Ucs2 | Self::Utf16 | Self::Utf16Le | Self::Utf32 | Self::Multi(..) => false,
         }
     }
 
@@ -95,10 +124,7 @@ impl Charset {
             Self::Utf16 => utf16(stored, to, u16::from_be_bytes),
             Self::Utf16Le => utf16(stored, to, u16::from_le_bytes),
             Self::Utf32 => wide(stored, to, u32::from_be_bytes),
-            Self::Multi(encoding) => {
-                let (text, _) = encoding.decode_without_bom_handling(stored);
-                to.extend_from_slice(text.as_bytes());
-            }
+            Self::Multi(encoding, odd) => odd.decode(encoding, stored, to),
         }
     }
 
@@ -110,6 +136,77 @@ impl Charset {
         String::from_utf8(decoded)
             .unwrap_or_else(|not| String::from_utf8_lossy(not.as_bytes()).into_owned())
     }
+}
+
+impl Odd {
+    const fn of(codes: &'static [(u32, u16)], lead: Lead) -> Self {
+        Self { codes, lead }
+    }
+
+    fn decode(self, encoding: &'static Encoding, stored: &[u8], to: &mut Vec<u8>) {
+        let plain = |run: &[u8], to: &mut Vec<u8>| {
+            let (text, _) = encoding.decode_without_bom_handling(run);
+            to.extend_from_slice(text.as_bytes());
+        };
+        if self.codes.is_empty() || stored.is_ascii() {
+            return plain(stored, to);
+        }
+        let (mut run, mut at) = (0, 0);
+        while at < stored.len() {
+            let end = (at + self.lead.bytes(stored[at])).min(stored.len());
+            if let Some(character) = self.character(&stored[at..end]) {
+                plain(&stored[run..at], to);
+                push(character, to);
+                run = end;
+            }
+            at = end;
+        }
+        plain(&stored[run..], to);
+    }
+
+    /// The character of a code, where it is another than the encoding's.
+    fn character(self, code: &[u8]) -> Option<char> {
+        let number = match *code {
+            [a, b] => u32::from_be_bytes([0, 0, a, b]),
+            [a, b, c] => u32::from_be_bytes([0, a, b, c]),
+            _ => return None,
+        };
+        if self.lead == Lead::Euc
+            && let Some(own) = users_own(code)
+        {
+            return Some(own);
+        }
+        let found = self.codes.binary_search_by_key(&number, |(code, _)| *code);
+        found
+            .ok()
+            .map(|place| or_replacement(self.codes[place].1.into()))
+    }
+}
+
+impl Lead {
+    fn bytes(self, first: u8) -> usize {
+        match (self, first) {
+            (_, 0..=0x80) => 1,
+            (Self::Pairs, _) => 2,
+            (Self::Sjis, 0xa0..=0xdf) => 1,
+            (Self::Sjis, _) => 2,
+            (Self::Euc, 0x8f) => 3,
+            (Self::Euc, 0x8e | 0xa1..) => 2,
+            (Self::Euc, _) => 1,
+        }
+    }
+}
+
+/// The rows of EUC from F5 on, which stand for the private characters from E000 on: first those of two
+/// bytes, then those of three.
+fn users_own(code: &[u8]) -> Option<char> {
+    let (row, cell, base) = match *code {
+        [row, cell] => (row, cell, 0xe000),
+        [0x8f, row, cell] => (row, cell, 0xe000 + 10 * 94),
+        _ => return None,
+    };
+    let within = (0xf5..=0xfe).contains(&row) && (0xa1..=0xfe).contains(&cell);
+    within.then(|| or_replacement(base + u32::from(row - 0xf5) * 94 + u32::from(cell - 0xa1)))
 }
 
 fn each(stored: &[u8], to: &mut Vec<u8>, character: impl Fn(u8) -> char) {
@@ -282,6 +379,32 @@ mod tests {
         assert_eq!(text("gbk", b"\xc4\xe3"), "你");
         assert_eq!(text("sjis", b"\x82\xa0"), "あ");
         assert_eq!(text("utf8mb4", b"a\xffb"), "a\u{fffd}b");
+    }
+
+    #[test]
+    fn what_the_servers_have_otherwise_than_browsers() {
+        assert_eq!(
+            text("sjis", b"a\x81\x60\xb1\x82\xa0\x81\x5f"),
+            "a\u{301c}\u{ff71}あ\\"
+        );
+        assert_eq!(text("cp932", b"\x81\x60"), "\u{ff5e}");
+        assert_eq!(
+            text("ujis", b"\xa1\xc1\x8e\xb1\xf5\xa1\x8f\xf5\xa1"),
+            "\u{301c}\u{ff71}\u{e000}\u{e3ac}"
+        );
+        assert_eq!(text("eucjpms", b"\x8f\xa2\xc3"), "\u{ffe4}");
+        assert_eq!(text("big5", b"\xa1\x45x"), "\u{2022}x");
+        assert_eq!(text("gb2312", b"\xa1\xaa\xc4\xe3"), "\u{2015}你");
+        assert_eq!(text("sjis", b"\x81"), "\u{fffd}");
+        for table in [
+            &odd::BIG5[..],
+            &odd::SJIS,
+            &odd::UJIS,
+            &odd::EUCJPMS,
+            &odd::GB2312,
+        ] {
+            assert!(table.is_sorted_by_key(|(code, _)| *code));
+        }
     }
 
     #[test]

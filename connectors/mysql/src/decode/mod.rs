@@ -11,6 +11,7 @@ pub(crate) mod answer;
 pub(crate) mod builder;
 mod cell;
 pub(crate) mod charset;
+mod charset_odd;
 mod charset_tables;
 mod compressed;
 pub(crate) mod decimal;
