@@ -31,10 +31,12 @@ use crate::column::ValueOptions;
 use crate::cursor::{Cursor, LogCursor, TableCursor, TablePhase};
 use crate::discover;
 use crate::failure::classify;
+use crate::history::Declared;
+use crate::info::TableInfo;
 use crate::layout::Layout;
 use crate::link::{self, Link};
 use crate::requirements::require;
-use crate::server::Server;
+use crate::server::{Server, status};
 use crate::session;
 use crate::settings::Settings;
 use crate::snapshot::{
@@ -89,10 +91,19 @@ pub(crate) async fn forward(settings: &Settings, state: &State<Cursor>) -> Resul
     let (log, cursors) = split(state)?;
     let log = log.ok_or_else(|| Error::bug("a state without a place in the log was to go on"))?;
     let is_followed = |cursor: &TableCursor| matches!(cursor.phase, TablePhase::Streaming);
+    // What the log has said of their columns up to here is passed over.
+    let mut declared = declared(&mut conn, settings, &server, &now).await?;
     let streams = cursors
         .into_iter()
         .filter(|(_, cursor)| is_followed(cursor))
-        .map(|(name, cursor)| (name.clone(), Cursor::Table(cursor.clone())));
+        .map(|(name, cursor)| {
+            let cursor = TableCursor {
+                declared: declared.remove(name),
+                ..cursor.clone()
+            };
+            (name.clone(), Cursor::Table(cursor))
+        })
+        .collect();
     let is_same = log.server == server.identity.to_string();
     let shared = LogCursor {
         server: server.identity.to_string(),
@@ -107,9 +118,31 @@ pub(crate) async fn forward(settings: &Settings, state: &State<Cursor>) -> Resul
     Ok(State {
         epoch: state.epoch,
         shared: Some(Cursor::Log(shared)),
-        streams: streams.collect(),
+        streams,
         tables: state.tables.clone(),
     })
+}
+
+/// The columns of all tables at a place in a log that does not name them; none where the log has
+/// moved on meanwhile, for a statement behind the place may have made them what they are.
+async fn declared(
+    conn: &mut Conn,
+    settings: &Settings,
+    server: &Server,
+    at: &Start,
+) -> Result<BTreeMap<StreamName, Declared>> {
+    if server.names_columns() {
+        return Ok(BTreeMap::new());
+    }
+    let infos = discover::tables(conn, &settings.databases).await?;
+    if status(conn, server).await?.position != at.position {
+        return Ok(BTreeMap::new());
+    }
+    let of = |info: &TableInfo| {
+        let name = StreamName::within(&info.database, &info.name);
+        (name, Declared::of(info, at.position.clone()))
+    };
+    Ok(infos.iter().map(of).collect())
 }
 
 /// The cursor of a table that the log keeps up to date.
