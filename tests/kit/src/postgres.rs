@@ -111,8 +111,8 @@ fn id(flag: &str) -> Option<u32> {
     String::from_utf8(output.stdout).ok()?.trim().parse().ok()
 }
 
-/// The newest that is installed.
-fn program(name: &str) -> PathBuf {
+/// A program of PostgreSQL, the newest that is installed.
+pub(crate) fn program(name: &str) -> PathBuf {
     let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
     let programs = versions
         .flatten()

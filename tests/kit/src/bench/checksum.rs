@@ -39,9 +39,22 @@ pub(super) fn sql() -> String {
         "CAST('0x' || md5({})[1:{DIGITS}] AS BIGINT)",
         row("VARCHAR")
     );
+    question(&hash)
+}
+
+/// The question to PostgreSQL.
+pub(super) fn sql_of_postgres() -> String {
+    let hash = format!(
+        "CAST(CAST('x0' || left(md5({}), {DIGITS}) AS bit(64)) AS bigint)",
+        row("VARCHAR")
+    );
+    question(&hash)
+}
+
+fn question(hash: &str) -> String {
     format!(
         "SELECT {} FROM {TABLE} WHERE NOT coalesce(_tributary_deleted, false)",
-        sums(&hash, "VARCHAR")
+        sums(hash, "VARCHAR")
     )
 }
 

@@ -1,4 +1,4 @@
-//! `make bench`: how fast rows move from MariaDB to DuckDB and into lakes, what that costs, and how
+//! `make bench`: how fast rows move from MariaDB to DuckDB, PostgreSQL and into lakes, what that costs, and how
 //! near it is to what the parts can do at all.
 //!
 //! Invariant: a figure is printed only where the destination's contents equal the source's.
@@ -14,6 +14,7 @@ mod checksum;
 mod floor;
 mod lineitem;
 mod options;
+mod plain_copy;
 mod process;
 mod report;
 mod shapes;

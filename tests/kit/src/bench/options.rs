@@ -13,8 +13,8 @@ pub(super) const USAGE: &str = "\
 usage: bench [--rows N] [--only NAME] [--json] [--binary PATH]
   --rows N       rows of the table (3000000); there are a third as many changes in bulk and a
                  fifteenth as many single-row transactions
-  --only NAME    one of the workloads: snapshot, bulk, single, parquet, parquet-s3, iceberg; or `lake`
-                 for the last three
+  --only NAME    one of the workloads: snapshot, bulk, single, parquet, parquet-s3, iceberg, postgres;
+                 or `lake` for the three before the last
   --json         print one JSON document instead of tables
   --binary PATH  the program to measure; by default the `tributary` beside this one";
 
@@ -38,16 +38,19 @@ pub(super) enum Workload {
     ParquetS3,
     /// The first copy, into a table of Iceberg in a folder.
     Iceberg,
+    /// The first copy, into a PostgreSQL.
+    Postgres,
 }
 
 impl Workload {
-    pub(super) const ALL: [Self; 6] = [
+    pub(super) const ALL: [Self; 7] = [
         Self::Snapshot,
         Self::Bulk,
         Self::Single,
         Self::Parquet,
         Self::ParquetS3,
         Self::Iceberg,
+        Self::Postgres,
     ];
     pub(super) const LAKES: [Self; 3] = [Self::Parquet, Self::ParquetS3, Self::Iceberg];
 
@@ -56,6 +59,7 @@ impl Workload {
         match self {
             Self::Snapshot | Self::Bulk | Self::Single => "DuckDB append",
             Self::Parquet | Self::ParquetS3 | Self::Iceberg => "Arrow's writer",
+            Self::Postgres => "a binary COPY",
         }
     }
 
@@ -63,7 +67,9 @@ impl Workload {
     pub(super) fn merges(self) -> bool {
         match self {
             Self::Bulk | Self::Single => true,
-            Self::Snapshot | Self::Parquet | Self::ParquetS3 | Self::Iceberg => false,
+            Self::Snapshot | Self::Parquet | Self::ParquetS3 | Self::Iceberg | Self::Postgres => {
+                false
+            }
         }
     }
 
@@ -75,6 +81,7 @@ impl Workload {
             Self::Parquet => "parquet",
             Self::ParquetS3 => "parquet-s3",
             Self::Iceberg => "iceberg",
+            Self::Postgres => "postgres",
         }
     }
 }

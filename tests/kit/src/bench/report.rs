@@ -12,6 +12,10 @@ const MIB: f64 = (1 << 20) as f64;
 const SOURCE_AIM: f64 = 1.15;
 const PEAK_AIM: f64 = 256.0;
 /// Of a lake: rows for each second of our processor time, memory, and the share of what the slower
+/// Rows a second of processor time into PostgreSQL.
+const POSTGRES_AIM: f64 = 2_000_000.0;
+/// Of the rows a second that the slower one of reading and of a plain `COPY` does.
+const POSTGRES_SHARE_AIM: f64 = 0.65;
 /// of drain and writer passes in a second, as both go on side by side.
 const LAKE_AIM: f64 = 1_200_000.0;
 const LAKE_PEAK_AIM: f64 = 200.0;
@@ -158,6 +162,20 @@ impl Measured {
             ],
             Workload::Bulk => vec![least("rows/s", line.rows_per_second, 300_000.0), peak],
             Workload::Single => vec![least("rows/s", line.rows_per_second, 50_000.0), peak],
+            Workload::Postgres => {
+                let limit = self.drain.rows_per_second.min(self.append.rows_per_second);
+                let share = line.rows_per_second / limit;
+                vec![
+                    least("rows/CPU s", line.rows_per_cpu_second, POSTGRES_AIM),
+                    (
+                        "rows/s to the slower floor's",
+                        format!("{share:.2}"),
+                        format!("at least {POSTGRES_SHARE_AIM}"),
+                        share >= POSTGRES_SHARE_AIM,
+                    ),
+                    peak,
+                ]
+            }
             Workload::Parquet | Workload::ParquetS3 | Workload::Iceberg => {
                 let limit = self.drain.rows_per_second.min(self.append.rows_per_second);
                 let share = line.rows_per_second / limit;
@@ -215,6 +233,7 @@ impl fmt::Display for Measured {
             Workload::Parquet => ("rows to a folder of Parquet", "plain SELECT"),
             Workload::ParquetS3 => ("rows to a bucket of Parquet", "plain SELECT"),
             Workload::Iceberg => ("rows to a table of Iceberg", "plain SELECT"),
+            Workload::Postgres => ("rows to PostgreSQL", "plain SELECT"),
         };
         let megabytes = thousands(self.wire_bytes as f64 / 1e6);
         let rows = thousands(self.rows as f64);

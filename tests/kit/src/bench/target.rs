@@ -23,6 +23,8 @@ pub(super) enum Destination {
     ParquetS3(Bucket),
     /// A table of Iceberg in a folder.
     Iceberg,
+    /// A PostgreSQL at this address.
+    Postgres(String),
 }
 
 /// The program, set up to copy the table.
@@ -75,7 +77,10 @@ impl Target {
             let file = self.dir.join(FILE);
             return own(&Floor::Checksum { file }, &self.dir);
         }
-        let sql = checksum::sql();
+        let sql = match self.destination {
+            Destination::Postgres(_) => checksum::sql_of_postgres(),
+            _ => checksum::sql(),
+        };
         let arguments = ["query", "warehouse", &sql, "--output", "json"].map(ToOwned::to_owned);
         let (_, printed) = process::run(&self.binary, &arguments, &self.dir);
         let mut answer: Value = serde_json::from_str(&printed).expect("`--output json` is JSON");
@@ -116,6 +121,7 @@ fn configuration(source: &Source, destination: &Destination) -> String {
         Destination::Parquet => "type: lake, url: ./lake".to_owned(),
         Destination::ParquetS3(bucket) => format!("type: lake, {}", bucket.settings()),
         Destination::Iceberg => "type: lake, url: ./lake, format: iceberg".to_owned(),
+        Destination::Postgres(url) => format!("type: postgres, url: \"{url}\""),
     };
     format!(
         "sources:

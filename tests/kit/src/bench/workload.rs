@@ -1,5 +1,5 @@
-//! The workloads, one after the other on one server: lakes first, while the table is as it was made;
-//! then those that go into one DuckDB file.
+//! The workloads, one after the other on one server: lakes and PostgreSQL first, while the table is as
+//! it was made; then those that go into one DuckDB file.
 
 use std::path::Path;
 
@@ -7,10 +7,12 @@ use super::backlog;
 use super::bucket::Bucket;
 use super::floor::{Drained, Floor, Loaded};
 use super::options::{Options, Workload};
+use super::plain_copy;
 use super::report::{Line, Measured, Report};
 use super::say;
 use super::source::Source;
 use super::target::{self, Destination, Target};
+use crate::postgres::Postgres;
 
 /// Measures what `options` ask for.
 pub(super) fn measure(options: &Options) -> Report {
@@ -51,6 +53,9 @@ impl<'a> Bench<'a> {
             if options.workloads.contains(&lake) {
                 workloads.push(bench.lake(lake).await);
             }
+        }
+        if options.workloads.contains(&Workload::Postgres) {
+            workloads.push(bench.postgres().await);
         }
         bench.duckdb(&mut workloads).await;
         Report {
@@ -99,15 +104,28 @@ impl<'a> Bench<'a> {
         let destination = match which {
             Workload::ParquetS3 => Destination::ParquetS3(Bucket::start(&self.dir.join("bucket"))),
             Workload::Iceberg => Destination::Iceberg,
-            Workload::Parquet | Workload::Snapshot | Workload::Bulk | Workload::Single => {
-                Destination::Parquet
-            }
+            Workload::Parquet
+            | Workload::Snapshot
+            | Workload::Bulk
+            | Workload::Single
+            | Workload::Postgres => Destination::Parquet,
         };
         let target = self.target(which.name(), destination);
         let port = self.source.server.port();
         let rows = self.options.rows;
         let (drain, write) = (Floor::Select { port }, Floor::Parquet { rows });
-        self.workload(which, &target, rows, &drain, &write).await
+        let write = || target::own(&write, self.dir);
+        self.workload(which, &target, rows, &drain, write).await
+    }
+
+    async fn postgres(&self) -> Measured {
+        let server = Postgres::start();
+        let target = self.target("postgres", Destination::Postgres(server.url()));
+        let port = self.source.server.port();
+        let (drain, rows) = (Floor::Select { port }, self.options.rows);
+        let copy = || plain_copy::measure(&server.url(), self.dir);
+        self.workload(Workload::Postgres, &target, rows, &drain, copy)
+            .await
     }
 
     async fn snapshot(&self, target: &Target) -> Measured {
@@ -117,7 +135,8 @@ impl<'a> Bench<'a> {
             rows: self.options.rows,
         };
         let rows = self.options.rows;
-        self.workload(Workload::Snapshot, target, rows, &drain, &append)
+        let append = || target::own(&append, self.dir);
+        self.workload(Workload::Snapshot, target, rows, &drain, append)
             .await
     }
 
@@ -127,7 +146,8 @@ impl<'a> Bench<'a> {
         let drain = self.log_from_here().await;
         backlog::bulk(&self.source, changes).await;
         let merge = self.merge(changes);
-        self.workload(Workload::Bulk, target, changes, &drain, &merge)
+        let merge = || target::own(&merge, self.dir);
+        self.workload(Workload::Bulk, target, changes, &drain, merge)
             .await
     }
 
@@ -137,7 +157,8 @@ impl<'a> Bench<'a> {
         let drain = self.log_from_here().await;
         backlog::single(&self.source, transactions).await;
         let merge = self.merge(transactions);
-        self.workload(Workload::Single, target, transactions, &drain, &merge)
+        let merge = || target::own(&merge, self.dir);
+        self.workload(Workload::Single, target, transactions, &drain, merge)
             .await
     }
 
@@ -157,15 +178,15 @@ impl<'a> Bench<'a> {
         }
     }
 
-    /// Measures one sync between two drains of the same bytes, and what DuckDB or Arrow's writer takes
-    /// at least.
+    /// Measures one sync between two drains of the same bytes, and what whoever takes
+    /// the rows in the end takes at least.
     async fn workload(
         &self,
         which: Workload,
         target: &Target,
         rows: u64,
         drain: &Floor,
-        load: &Floor,
+        load: impl FnOnce() -> Loaded,
     ) -> Measured {
         say(&format!(
             "measuring {}: what is passed over the wire",
@@ -181,7 +202,7 @@ impl<'a> Bench<'a> {
         say("  comparing contents");
         let contents = target.verify(&self.source).await;
         say(&format!("  {} alone", which.writer()));
-        let loaded: Loaded = target::own(load, self.dir);
+        let loaded = load();
         Measured {
             workload: which,
             rows,
