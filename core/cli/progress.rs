@@ -178,6 +178,9 @@ impl Observer for Watch<'_> {
                 tracing::info!(connection = self.connection, %stream, "{what}");
             }
             Event::Layout { .. } | Event::Complete { .. } => {}
+            Event::Warning { stream, what } => {
+                tracing::warn!(connection = self.connection, %stream, "{what}");
+            }
             Event::StreamFailed { stream, error } => {
                 tracing::error!(connection = self.connection, %stream, %error, "stream failed");
             }

@@ -27,6 +27,8 @@ struct Document {
 struct Run<'p> {
     connection: &'p ConnectionPlan,
     request: SyncRequest,
+    /// Whether nothing is read and rejected rows are tried again.
+    retries: bool,
 }
 
 pub(crate) async fn run(args: &SyncArgs, session: &Session) -> Result<Exit, Failure> {
@@ -85,6 +87,7 @@ fn runs<'p>(args: &SyncArgs, plan: &'p Plan) -> Result<Vec<Run<'p>>> {
             Run {
                 connection,
                 request,
+                retries: args.retry_rejected,
             }
         })
         .collect())
@@ -120,7 +123,10 @@ async fn watched(
     let stop = session.interruption.asked(1);
     let watch = Watch::new(connection.options.name.as_str(), &session.bars);
     let observer = (&watch, told);
-    let report = tributary_engine::sync_until(connection, &run.request, &observer, stop).await;
+    let report = match run.retries {
+        true => tributary_engine::retry_rejected(connection, &run.request, &observer).await,
+        false => tributary_engine::sync_until(connection, &run.request, &observer, stop).await,
+    };
     watch.finish();
     report
 }

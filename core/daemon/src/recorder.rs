@@ -85,7 +85,18 @@ impl Recorder {
             let stream = view.stream_mut(&name);
             stream.snapshot_rows_estimate = estimated_rows;
             stream.error = None;
+            stream.warnings.clear();
         });
+    }
+
+    fn warned(&self, stream: &StreamName, what: &str) {
+        self.update(|view| {
+            let warnings = &mut view.stream_mut(&stream.to_string()).warnings;
+            if !warnings.iter().any(|known| known == what) {
+                warnings.push(what.to_owned());
+            }
+        });
+        self.tell_changed();
     }
 
     fn phase(&self, stream: &StreamName, phase: Phase) {
@@ -249,6 +260,7 @@ impl Observer for Recorder {
             }
             Event::Retrying { error, wait, .. } => self.retrying(error, *wait),
             Event::Layout { .. } => {}
+            Event::Warning { stream, what } => self.warned(stream, what),
             Event::StreamFailed { stream, error } => self.stream_failed(stream, error),
         }
     }

@@ -28,6 +28,9 @@ fn one(report: &SyncReport) -> String {
         {
             text += &format!("  {}: {}\n", stream.stream, error.message);
         }
+        for warning in &stream.warnings {
+            text += &format!("  warning: {}: {warning}\n", stream.stream);
+        }
     }
     let rejected: u64 = report
         .streams
@@ -103,6 +106,7 @@ mod tests {
             records_rejected: 1,
             bytes_read: 5,
             error: error.map(Into::into),
+            warnings: Vec::new(),
         }
     }
 

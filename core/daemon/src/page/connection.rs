@@ -205,6 +205,7 @@ fn said_of(standing: Standing) -> &'static str {
         | Standing::Stopping
         | Standing::Following
         | Standing::Fine
+        | Standing::Doubtful
         | Standing::Late
         | Standing::Partial
         | Standing::Interrupted

@@ -14,6 +14,8 @@ pub(super) enum Standing {
     Stopping,
     Following,
     Fine,
+    /// The last run went well, and something about a stream is to be looked at.
+    Doubtful,
     /// It works, and its data is older than its objective allows.
     Late,
     /// The last run brought some streams and failed in others.
@@ -58,6 +60,7 @@ impl Standing {
     fn at_rest(view: &ConnectionView) -> Self {
         match view.last_run.as_ref().and_then(|run| run.status) {
             None => Self::New,
+            Some(RunStatus::Succeeded) if is_doubtful(view) => Self::Doubtful,
             Some(RunStatus::Succeeded) => Self::Fine,
             Some(RunStatus::Partial) => Self::Partial,
             Some(RunStatus::Failed) => Self::Failed,
@@ -74,6 +77,7 @@ impl Standing {
             Self::Stopping => "Stopping",
             Self::Following => "Following",
             Self::Fine => "Up to date",
+            Self::Doubtful => "Have a look",
             Self::Late => "Late",
             Self::Partial => "Partly failed",
             Self::Retrying => "Trying again",
@@ -89,7 +93,7 @@ impl Standing {
             Self::New | Self::Queued => Shape::Clock,
             Self::Running | Self::Stopping | Self::Following => Shape::Ring,
             Self::Fine => Shape::Tick,
-            Self::Late | Self::Partial | Self::Retrying => Shape::Triangle,
+            Self::Doubtful | Self::Late | Self::Partial | Self::Retrying => Shape::Triangle,
             Self::Failed | Self::Stuck => Shape::Cross,
             Self::Interrupted | Self::Paused => Shape::Pause,
         }
@@ -101,14 +105,19 @@ impl Standing {
             Self::New | Self::Queued | Self::Interrupted | Self::Paused => "wait",
             Self::Running | Self::Stopping | Self::Following => "busy",
             Self::Fine => "good",
-            Self::Late | Self::Partial | Self::Retrying => "care",
+            Self::Doubtful | Self::Late | Self::Partial | Self::Retrying => "care",
             Self::Failed | Self::Stuck => "bad",
         }
     }
 
     pub(super) fn group(self) -> Group {
         match self {
-            Self::Late | Self::Partial | Self::Retrying | Self::Failed | Self::Stuck => Group::Care,
+            Self::Doubtful
+            | Self::Late
+            | Self::Partial
+            | Self::Retrying
+            | Self::Failed
+            | Self::Stuck => Group::Care,
             Self::Queued | Self::Running | Self::Stopping | Self::Following => Group::Busy,
             Self::New | Self::Fine | Self::Interrupted => Group::Rest,
             Self::Paused => Group::Paused,
@@ -126,6 +135,13 @@ fn troubled(view: &ConnectionView) -> Option<Standing> {
     } else {
         None
     }
+}
+
+/// Rows that were expected did not come, or a table is not hidden throughout.
+fn is_doubtful(view: &ConnectionView) -> bool {
+    view.streams
+        .iter()
+        .any(|stream| !stream.warnings.is_empty())
 }
 
 impl Group {

@@ -4,8 +4,9 @@ use axum::body::Body;
 use axum::http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use tower::ServiceExt;
-use tributary_daemon::ConnectionView;
 use tributary_daemon::page;
+use tributary_daemon::view::StreamPhase;
+use tributary_daemon::ConnectionView;
 
 use crate::served::shown;
 use crate::states::{self, HOSTILE};
@@ -76,6 +77,31 @@ async fn a_connections_page_has_streams_loads_rejections_and_changes() {
     assert!(copying.contains("61%, 730,000 of about 1,190,000 rows"));
     assert!(copying.contains("52,000 rows so far"));
     assert!(copying.contains("aria-valuenow=\"61\""));
+}
+
+/// Zero rows where rows were expected is never a green tick.
+#[tokio::test]
+async fn what_went_well_and_is_doubtful_has_no_tick() {
+    let mut view = states::fine("shop", 7);
+    for stream in &mut view.streams {
+        stream.phase = Some(StreamPhase::Streaming);
+    }
+    for path in ["/", "/connections/shop"] {
+        let fine = text(vec![view.clone()], path).await;
+        assert!(
+            fine.contains("Up to date") && !fine.contains("Have a look"),
+            "{path}"
+        );
+    }
+    view.streams.truncate(1);
+    view.streams[0].warnings = vec!["no rows came".to_owned()];
+    let list = text(vec![view.clone()], "/").await;
+    assert!(list.contains("Have a look"), "{list}");
+    let page = text(vec![view], "/connections/shop").await;
+    for part in ["Have a look", "To be looked at", "no rows came"] {
+        assert!(page.contains(part), "it lacks {part}\n{page}");
+    }
+    assert!(!page.contains("</svg>Complete"), "{page}");
 }
 
 #[tokio::test]

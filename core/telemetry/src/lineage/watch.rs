@@ -120,6 +120,7 @@ impl Observer for Tracked {
             | Event::SchemaChanged { .. }
             | Event::Complete { .. }
             | Event::Retrying { .. }
+            | Event::Warning { .. }
             | Event::StreamFailed { .. } => {}
         }
     }

@@ -62,6 +62,7 @@ fn line(connection: &str, stream: &StreamView, now: DateTime<Utc>) -> Markup {
             td.wide role="cell" {
                 span.name { (stream.stream) }
                 @if let Some(schedule) = &stream.schedule { div.way { "on its own: " (schedule) } }
+                @for warning in &stream.warnings { div.way { (warning) } }
             }
             td.wide role="cell" { (phase(stream)) }
             td.num role="cell" data-label="Rows written" { (words::count(stream.records_written)) }
@@ -86,6 +87,7 @@ fn line(connection: &str, stream: &StreamView, now: DateTime<Utc>) -> Markup {
 fn phase(stream: &StreamView) -> Markup {
     let (shape, tone, word) = match (&stream.error, stream.phase) {
         (Some(_), _) => (Shape::Triangle, "care", "Failed"),
+        (None, _) if !stream.warnings.is_empty() => (Shape::Triangle, "care", "To be looked at"),
         (None, Some(StreamPhase::Snapshot)) => (Shape::Ring, "busy", "Copying"),
         (None, Some(StreamPhase::Streaming)) => (Shape::Tick, "good", "Complete"),
         (None, Some(StreamPhase::Pending) | None) => (Shape::Clock, "wait", "Not begun"),
