@@ -4,6 +4,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Time64MicrosecondType;
 use arrow_array::{Array, BooleanArray, RecordBatch};
 use arrow_select::filter::filter_record_batch;
+use serde_json::Value;
 use tributary_model::{Batch, DataType, Deletes, Error, Mode, Op, Rejection, Result, TablePlan};
 
 use crate::cell;
@@ -34,11 +35,14 @@ pub(crate) fn screen(batch: Batch) -> Result<Screened> {
             batch.rows.column(place),
         ) {
             if std::mem::replace(&mut keep[row], false) {
+                let json = cell::row(&batch.rows, row);
                 rejected.push(Rejection {
                     stream: plan.stream.clone(),
                     column: Some(column.name.clone()),
+                    value: json.get(&column.name).and_then(text),
                     reason,
-                    row: cell::row(&batch.rows, row),
+                    row: json,
+                    hidden: Vec::new(),
                 });
             }
         }
@@ -63,6 +67,15 @@ pub(crate) fn screen(batch: Batch) -> Result<Screened> {
         ops,
         rejected,
     })
+}
+
+/// A value as text; `None` for NULL.
+fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::Null => None,
+        Value::String(text) => Some(text.clone()),
+        other => Some(other.to_string()),
+    }
 }
 
 /// The rows of a column that can't be loaded, with the reason.

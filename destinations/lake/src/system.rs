@@ -110,6 +110,7 @@ pub(crate) fn rejected(
         "stream": rejection.stream,
         "table": table,
         "column": rejection.column,
+        "value": rejection.value,
         "reason": rejection.reason,
         "row": rejection.row,
         "rejected_at": instant(load.started_at),
