@@ -101,7 +101,7 @@ async fn settings_that_do_not_go_together_are_told_like_other_mistakes() {
     let world = shop().await;
     let yaml = world.yaml(Setup {
         source: "url: 'mysql://a@b', parallelism: 65, tls: {mode: required, ca_file: ca.pem}",
-        connection: "schedule: 5 min, streams: {shop.orders: {where: id > 5}}",
+        connection: "schedule: 5 min",
         port: None,
     });
     world.program.write("tributary.yaml", &yaml);
@@ -109,8 +109,7 @@ async fn settings_that_do_not_go_together_are_told_like_other_mistakes() {
         let refused = world.program.run(args).await.exits(2);
         refused
             .says("did you mean `5m`?")
-            .says("`parallelism` must be between 1 and 64")
-            .says("`where` is not available");
+            .says("`parallelism` must be between 1 and 64");
     }
     let yaml = yaml.replace("65", "2").replace("5 min", "5m");
     world.program.write("tributary.yaml", &yaml);
@@ -119,7 +118,7 @@ async fn settings_that_do_not_go_together_are_told_like_other_mistakes() {
         .says("tributary.yaml:2:3: `url` and `host` are given")
         .says("`tls.ca_file` is given, and `tls.mode` verifies nothing")
         .says("`user` and `url` name two users")
-        .says("4 mistakes");
+        .says("3 mistakes");
     assert!(!world.file().exists());
 }
 
