@@ -316,7 +316,7 @@ fn is_missing(table: &Table, existing: &Existing) -> bool {
 
 /// Forgets the cursors of streams that the configuration has given another table: it begins with all
 /// of the rows, and the one of before stays as it is.
-fn forget_moved(state: &mut State, streams: &[Stream], connection: &Connection) {
+pub(crate) fn forget_moved(state: &mut State, streams: &[Stream], connection: &Connection) {
     for stream in streams.iter().map(|stream| &stream.name) {
         let table = table_of(connection, stream).to_string();
         let before = state.tables.get(stream).map(|known| known.table.clone());

@@ -9,7 +9,7 @@ use tributary_model::{
     Stream, StreamName, StreamOptions, StreamSchema, TableName,
 };
 
-use crate::attempt::Progress;
+use crate::attempt::{Progress, forget_moved};
 use crate::beside::{self, Facts, Way};
 use crate::connection::{Connection, SyncRequest};
 use crate::normalize::{Table, TableSetup, table_name};
@@ -48,12 +48,13 @@ pub struct SyncPlan {
 /// # Errors
 /// Those of the source's discovery and of the destination.
 pub async fn plan(connection: &Connection, request: &SyncRequest) -> Result<SyncPlan> {
-    let state = connection
+    let mut state = connection
         .destination
         .peek(&connection.options.name)
         .await?
         .unwrap_or_default();
     let streams = selected(connection, request, &state).await?;
+    forget_moved(&mut state, &streams, connection);
     let existing = if streams.is_empty() || state == State::default() {
         Existing::default()
     } else {

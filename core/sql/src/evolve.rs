@@ -4,10 +4,11 @@
 //! followed that way is an error that says so, before anything was done.
 
 use tributary_model::{
-    DataType, Deletes, Error, ErrorKind, Result, TableColumn, TableName, TablePlan,
+    DataType, Deletes, Error, ErrorKind, Mode, Result, TableColumn, TableName, TablePlan,
 };
 
 use crate::Dialect;
+use crate::history::{IS_CURRENT, VALID_TO};
 use crate::merge::{DELETED, SYNCED_AT};
 
 /// A column with the text of its type.
@@ -115,9 +116,12 @@ pub fn evolve(dialect: &impl Dialect, plan: &TablePlan, found: &Found) -> Result
 
 /// The columns of the plan and those that every table of ours has besides.
 fn definitions(dialect: &impl Dialect, plan: &TablePlan) -> Result<Vec<Definition>> {
+    let is_history = plan.mode == Mode::History;
     let own = [
         Some((SYNCED_AT, DataType::TimestampTz, None)),
         (plan.deletes == Deletes::Soft).then_some((DELETED, DataType::Bool, Some("false"))),
+        is_history.then_some((VALID_TO, DataType::TimestampTz, None)),
+        is_history.then_some((IS_CURRENT, DataType::Bool, None)),
     ];
     let own = own
         .into_iter()

@@ -426,6 +426,63 @@ mod tests {
         "#);
     }
 
+    /// A warehouse that changes rows where they are.
+    struct InPlace;
+
+    impl Dialect for InPlace {
+        fn type_name(&self, data_type: tributary_model::DataType) -> Option<String> {
+            Plain.type_name(data_type)
+        }
+
+        fn upsert(&self) -> Upsert {
+            Upsert::OnConflict
+        }
+    }
+
+    #[test]
+    fn rows_with_a_unique_key_are_changed_where_they_are() {
+        let fold = |deletes, staged| {
+            let mut plan = plan();
+            plan.deletes = deletes;
+            let merge = Merge {
+                dialect: &InPlace,
+                plan: &plan,
+                staging: &Staging {
+                    rows: "staged".to_owned(),
+                    fold: "fold".to_owned(),
+                },
+                synced_at: "NOW",
+            };
+            let mut statements = merge.fold(staged);
+            // How the winners are found, and what is dropped, is the same.
+            statements.remove(0);
+            statements.truncate(statements.len() - 2);
+            statements.join(";\n")
+        };
+        let update = "ON CONFLICT (\"id\") DO UPDATE SET \"note\" = EXCLUDED.\"note\", \
+            \"_tributary_synced_at\" = EXCLUDED.\"_tributary_synced_at\"";
+        let upserts = fold(Deletes::Hard, Staged::Upserts);
+        assert!(
+            upserts.starts_with("INSERT") && upserts.ends_with(update),
+            "{upserts}"
+        );
+        let hard = fold(Deletes::Hard, Staged::Deletes);
+        assert!(
+            hard.contains("\"_tributary_live\" IS DISTINCT FROM f.\"_tributary_last\";"),
+            "{hard}"
+        );
+        assert!(hard.ends_with(update), "{hard}");
+        let soft = fold(Deletes::Soft, Staged::Deletes);
+        assert!(
+            soft.starts_with("UPDATE") && !soft.contains("DELETE FROM"),
+            "{soft}"
+        );
+        assert!(
+            soft.ends_with("\"_tributary_deleted\" = EXCLUDED.\"_tributary_deleted\""),
+            "{soft}"
+        );
+    }
+
     #[test]
     fn append_takes_every_row() {
         insta::assert_snapshot!(with(Deletes::Soft, |merge| merge.append()).join(";\n"), @r#"

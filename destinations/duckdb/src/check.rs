@@ -18,7 +18,7 @@ use crate::config::Config;
 use crate::describe::{Inventory, dialect};
 use crate::error::Explain;
 use crate::file::{File, connect};
-use crate::layout::Site;
+use crate::layout::{Rows, Site};
 use crate::screen::Screened;
 use crate::system;
 use crate::target::Target;
@@ -117,7 +117,7 @@ fn try_load(connection: Connection) -> Result<()> {
         },
     };
     let mut inventory = Inventory::of(&site.connection, &[&plan.table])?;
-    let mut target = Target::prepare(&site, plan, &mut inventory, 1)?;
+    let mut target = Target::prepare(&site, plan, &mut inventory, 1, Rows::Untouched)?;
     let ids: ArrayRef = Arc::new(Int64Array::from(vec![1, 1, 2]));
     let rows = Screened {
         rows: batch_of([("id", ids)])?,

@@ -43,6 +43,17 @@ impl Dialect for DuckDialect {
         format!("{}.{}", self.quote(&self.catalog), self.quote(schema))
     }
 
+    fn micros(&self, instant: &str) -> String {
+        format!("epoch_us({instant})")
+    }
+
+    /// By text: a cast between the two kinds of timestamp would go by the session's time zone.
+    fn instant(&self, micros: &str) -> String {
+        format!(
+            "CAST(CAST(make_timestamp({micros}) AS VARCHAR) || '+00' AS TIMESTAMP WITH TIME ZONE)"
+        )
+    }
+
     /// A constant: any expression, even a cast, becomes an UPDATE, after which DuckDB can't commit
     /// further changes of the table's layout in the same transaction.
     fn default_value(&self, text: &str, data_type: DataType, _sql_type: &str) -> String {

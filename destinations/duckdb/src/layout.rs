@@ -95,7 +95,7 @@ pub(crate) fn bring(
     })
 }
 
-fn rebuild(site: &Site, table: &TableName) -> Result<()> {
+pub(crate) fn rebuild(site: &Site, table: &TableName) -> Result<()> {
     let dialect = &site.dialect;
     let old = dialect.table(table);
     let new = dialect.table(&TableName {
@@ -116,17 +116,13 @@ fn rebuild(site: &Site, table: &TableName) -> Result<()> {
 fn refuse_impossible(plan: &TablePlan) -> Result<()> {
     match plan.mode {
         Mode::Append => Ok(()),
-        Mode::Merge | Mode::Replace if !plan.key.is_empty() => Ok(()),
-        Mode::Merge | Mode::Replace => {
+        Mode::Merge | Mode::Replace | Mode::History if !plan.key.is_empty() => Ok(()),
+        Mode::Merge | Mode::Replace | Mode::History => {
             let table = &plan.table;
             Err(Error::bug(format!(
                 "{table} was to be merged without a key"
             )))
         }
-        Mode::History => Err(Error::bug(format!(
-            "{} was planned in a mode that this destination does not offer",
-            plan.table
-        ))),
     }
 }
 

@@ -6,12 +6,13 @@ use chrono::{DateTime, Utc};
 use duckdb::{Connection, Row, params};
 use serde_json::{Value, json};
 use tributary_model::{
-    Commit, ConnectionName, Error, Fence, LoadPlan, LoadRecord, Result, State, StreamCount,
-    StreamName, TablePlan,
+    Commit, ConnectionName, Error, Fence, LoadPlan, LoadRecord, Old, Result, State, StreamCount,
+    StreamName, TableName, TablePlan,
 };
-use tributary_sql::{Dialect, Step};
+use tributary_sql::{Dialect, Step, corrected};
 
 use crate::error::Explain;
+use crate::layout::Site;
 use crate::system::{exists, instant};
 
 /// Writes the row of a load, its counts corrected by the rows that it rejected itself.
@@ -50,19 +51,6 @@ pub(crate) fn record(
         )
         .explain("recording the load")?;
     Ok(())
-}
-
-fn corrected(
-    streams: &BTreeMap<StreamName, StreamCount>,
-    rejected: &BTreeMap<StreamName, u64>,
-) -> BTreeMap<StreamName, StreamCount> {
-    let mut streams = streams.clone();
-    for (stream, rows) in rejected {
-        let count = streams.entry(stream.clone()).or_default();
-        count.rows_written = count.rows_written.saturating_sub(*rows);
-        count.rows_rejected += rows;
-    }
-    streams
 }
 
 fn cursors(state: &State) -> Value {
@@ -112,6 +100,42 @@ pub(crate) fn note_changes(
             )
             .explain("recording a change of layout")?;
     }
+    Ok(())
+}
+
+/// Gives what was noted of a table beside the name that it has now; notes that a table was kept in
+/// another mode until now, and what it is called.
+pub(crate) fn note_swap(
+    site: &Site,
+    plan: &TablePlan,
+    beside: &TableName,
+    old: &Old,
+) -> Result<()> {
+    let doing = "recording a change of layout";
+    let (table, connection) = (plan.table.to_string(), site.load.connection.as_str());
+    site.connection
+        .execute(
+            "UPDATE _tributary.schema_changes SET \"table\" = ? \
+             WHERE connection = ? AND \"table\" = ?",
+            params![table, connection, beside.to_string()],
+        )
+        .explain(doing)?;
+    let Old::Kept(name) = old else { return Ok(()) };
+    site.connection
+        .execute(
+            "INSERT INTO _tributary.schema_changes VALUES \
+             (?, ?, ?, ?, NULL, 'change_mode', ?, ?, CAST(? AS TIMESTAMP WITH TIME ZONE))",
+            params![
+                site.load.load_id,
+                connection,
+                plan.stream.to_string(),
+                table,
+                format!("kept as {name}"),
+                format!("{:?}", plan.mode).to_lowercase(),
+                instant(site.load.started_at)
+            ],
+        )
+        .explain(doing)?;
     Ok(())
 }
 

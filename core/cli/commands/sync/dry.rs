@@ -107,6 +107,9 @@ fn text(document: &Document) -> String {
             if let Some(error) = &stream.error {
                 text += &format!("  {}: {}\n", stream.stream, error.message);
             }
+            if let Some(change) = &stream.change {
+                text += &format!("  {}: {change}\n", stream.stream);
+            }
         }
         text.push('\n');
     }
