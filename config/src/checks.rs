@@ -156,6 +156,7 @@ pub(crate) fn connections(value: &Value, kinds: &Kinds, filled: &Filled) -> Vec<
         }
         issues.extend(shared_tables(name, connection, &path, &mut tables));
     }
+    issues.extend(empty_salts(value));
     issues.extend(open_daemon(value, filled));
     issues
 }
@@ -266,6 +267,28 @@ fn shared_tables(
         }
     }
     issues
+}
+
+/// Salts that hide nothing: with an empty one whoever reads a hash can try values until one fits.
+fn empty_salts(value: &Value) -> Vec<Issue> {
+    let connections = section(value, "connections").into_iter().flatten();
+    let connections = connections.map(|(name, connection)| {
+        let path = Path::of(["connections", name]).key("salt");
+        (path, connection.get("salt"))
+    });
+    let top = (Path::of(["salt"]), value.get("salt"));
+    let is_empty = |salt: &Value| salt.as_str().is_some_and(|text| text.trim().is_empty());
+    std::iter::once(top)
+        .chain(connections)
+        .filter(|(_, salt)| salt.is_some_and(is_empty))
+        .map(|(path, _)| {
+            Issue::new(
+                At::Value(path),
+                "the `salt` is empty, and would hide nothing",
+            )
+            .help("Give it a long random text, such as `openssl rand -hex 32` prints.")
+        })
+        .collect()
 }
 
 /// A server that anyone could command.

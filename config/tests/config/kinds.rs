@@ -7,7 +7,7 @@ use std::path::Path;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, de};
 use tributary_config::{Environment, KindSpec, Kinds, Plan, Problems, parse};
-use tributary_model::{Error, ErrorKind, Fault, Secret};
+use tributary_model::{Error, ErrorKind, Fault, Mode, Secret};
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -134,7 +134,7 @@ pub(crate) fn kinds() -> Kinds {
         ],
         destinations: vec![
             KindSpec::of::<DuckDb>("duckdb", |_| Vec::new()),
-            KindSpec::of::<Lake>("lake", |_| Vec::new()),
+            KindSpec::of::<Lake>("lake", |_| Vec::new()).keeping(&[Mode::Merge, Mode::Append]),
         ],
     }
 }

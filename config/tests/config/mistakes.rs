@@ -424,3 +424,27 @@ fn a_program_reads_mistakes_as_fields() {
     assert_eq!(document[0]["column"], 20);
     assert_eq!(document[1]["variable"], "TRIBUTARY__MEMORY");
 }
+
+#[test]
+fn modes_that_the_destination_does_not_have() {
+    let text = "\
+sources:
+  shop: {type: mysql, host: localhost}
+destinations:
+  lake: {type: lake, url: ./lake}
+  warehouse: {type: duckdb, path: w.duckdb}
+connections:
+  one:
+    source: shop
+    destination: lake
+    defaults: {mode: history}
+    streams: {shop.orders: {mode: append}, shop.customers: {mode: replace}}
+  two: {source: shop, destination: warehouse, defaults: {mode: history}}
+";
+    let told = report(text, []);
+    assert_eq!(told.matches("is not available").count(), 2, "{told}");
+    let first = "tributary.yaml:10:22: `mode: history` is not available: a destination of type lake \
+        does not keep tables so. It keeps them as merge, append: choose one of these.";
+    assert!(told.contains(first), "{told}");
+    assert!(told.contains("`mode: replace` is not available"), "{told}");
+}
