@@ -4,7 +4,7 @@
 //! Clones share one store, as two processes share a warehouse. It is strict: rows promised to be
 //! `Presence::Absent` that are there after all fail the load.
 //!
-//! Deliberately absent: speed, SQL beyond `SELECT * FROM "schema"."table"`, `replace` and `history`.
+//! Deliberately absent: speed, SQL beyond `SELECT * FROM "schema"."table"` and `history`.
 
 mod load;
 mod table;
@@ -99,6 +99,7 @@ impl Store {
 #[async_trait]
 impl Destination for Memory {
     const KIND: &'static str = "memory";
+    const MODES: &'static [Mode] = &[Mode::Merge, Mode::Append, Mode::Replace];
     type Config = MemoryConfig;
     type Load = MemoryLoad;
 
@@ -114,9 +115,12 @@ impl Destination for Memory {
 
     fn capabilities(&self) -> Capabilities {
         Capabilities {
-            modes: &[Mode::Merge, Mode::Append],
+            modes: Self::MODES,
             identifier_bytes: 255,
             case_insensitive: false,
+            reserved: &[],
+            schema: None,
+            swaps: true,
             decimal_digits: 76,
         }
     }

@@ -3,9 +3,12 @@
 //! Each check has a connection and tables of its own, so that all of them run in one place.
 
 mod append;
+mod beside;
 mod clear;
 mod evolution;
 mod fence;
+mod folding;
+mod history;
 mod merge;
 mod names;
 mod replace;
@@ -66,8 +69,17 @@ where
                 clear::of_a_history(&subject).await;
             }
             Mode::Replace => replace::swaps_the_whole_table(&subject).await,
-            Mode::History => panic!("the suite does not know `history` yet: teach it first"),
+            Mode::History => {
+                history::keeps_every_version(&subject).await;
+                history::deletes(&subject).await;
+                history::continues(&subject).await;
+            }
         }
+        folding::is_applying_one_by_one(&subject, *mode).await;
+    }
+    if subject.connect().await.capabilities().swaps {
+        beside::takes_the_place(&subject).await;
+        beside::keeps_the_old_one(&subject).await;
     }
 }
 

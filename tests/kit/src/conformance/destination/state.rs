@@ -91,8 +91,10 @@ pub(super) async fn keeps_what_was_rejected<D: Destination>(subject: &Subject<D>
     let rejection = Rejection {
         stream: StreamName::within("shop", "orders"),
         column: Some("amount".to_owned()),
+        value: Some("value-canary".to_owned()),
         reason: "the reason-canary is 7 digits too long".to_owned(),
         row: json!({"id": 1, "amount": "row-canary 'quoted'"}),
+        hidden: Vec::new(),
     };
     opened
         .load(

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use tributary_model::{
     Batch, Change, Commit, ConnectionName, DataType, Deletes, Destination, Fence, Load, LoadPlan,
@@ -118,8 +119,25 @@ impl<D: Destination> Opened<D> {
 
     /// Loads `changes` and goes on with the new fence.
     pub(super) async fn load(&mut self, plans: &[&Arc<TablePlan>], changes: Vec<Change>) {
+        self.load_at(now(), plans, changes).await;
+    }
+
+    /// The same, as if it had begun at `began`.
+    pub(super) async fn load_at(
+        &mut self,
+        began: DateTime<Utc>,
+        plans: &[&Arc<TablePlan>],
+        changes: Vec<Change>,
+    ) {
         let step = self.fence.sequence + 1;
-        let mut load = self.begin(plans).await.expect("a load can begin");
+        let plan = LoadPlan {
+            connection: self.name.clone(),
+            load_id: format!("{}-at-{step}", self.name),
+            started_at: began,
+            tables: plans.iter().map(|&plan| plan.clone()).collect(),
+        };
+        let begun = self.destination.begin(&plan, &self.fence).await;
+        let mut load = begun.expect("a load can begin");
         for change in changes {
             load.write(change).await.expect("a load takes changes");
         }
@@ -182,6 +200,38 @@ impl<D: Destination> Opened<D> {
             own.chain(mark.map(|mark| Some(mark.to_owned()))).collect()
         };
         answer.rows.iter().map(cells).collect()
+    }
+
+    /// The versions that a history has, sorted, each as its columns, from when, until when (both with
+    /// a `T`), whether it is current, and for soft deletes `live` or `gone`.
+    pub(super) async fn versions(&self, plan: &TablePlan) -> Vec<String> {
+        let answer = self.query(&plan.table).await;
+        let place = |name: &str| {
+            let place = answer.columns.iter().position(|column| column == name);
+            place.unwrap_or_else(|| panic!("{} has no column {name}", plan.table))
+        };
+        let mut columns: Vec<_> = plan
+            .columns
+            .iter()
+            .map(|column| (place(&column.name), column.data_type))
+            .collect();
+        columns.push((place("_tributary_valid_to"), DataType::TimestampTz));
+        columns.push((place("_tributary_is_current"), DataType::Bool));
+        let marked = (plan.deletes == Deletes::Soft).then(|| place("_tributary_deleted"));
+        let told = |row: &Vec<Value>| {
+            let cells = columns.iter().map(|&(at, data_type)| {
+                let cell = cell(data_type, &row[at]);
+                cell.map_or_else(|| "~".to_owned(), |cell| cell.replace(' ', "T"))
+            });
+            let mark = marked.map(|at| match &row[at] {
+                Value::Bool(true) => "gone".to_owned(),
+                _ => "live".to_owned(),
+            });
+            cells.chain(mark).collect::<Vec<_>>().join(" ")
+        };
+        let mut rows: Vec<String> = answer.rows.iter().map(told).collect();
+        rows.sort();
+        rows
     }
 
     async fn query(&self, table: &TableName) -> tributary_model::Answer {
