@@ -23,6 +23,10 @@ struct MySql {
     databases: Vec<String>,
     snapshot: Option<Snapshot>,
     zero_dates: Option<ZeroDates>,
+    geometry: Option<String>,
+    max_rows_per_second: Option<u64>,
+    max_threads_running: Option<u64>,
+    max_replica_lag: Option<u64>,
     server_id: Option<u32>,
     #[schemars(range(min = 1, max = 64))]
     parallelism: Option<u16>,
