@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use tributary_testkit::api::clock::{DAY, HOUR, format};
 use tributary_testkit::api::conformance::Runs;
 use tributary_testkit::api::faults::{Fault, When};
+use tributary_testkit::api::limits::Limit;
 use tributary_testkit::api::mailchimp::Mailchimp;
 use tributary_testkit::api::simulator::Vendor;
 
@@ -242,6 +243,17 @@ async fn ten_connections_at_once_are_never_reached() {
     );
 }
 
+/// Other programs of the account may leave it fewer than it begins with.
+#[tokio::test(flavor = "multi_thread")]
+async fn fewer_are_asked_at_once_where_some_are_refused() {
+    let some = ["lists", "list_members", "member_tags", "campaigns"];
+    let runs = reading(&some, |account, now| account.populate(4, now));
+    let left = Limit::concurrent("simultaneous connections", 2);
+    runs.simulator.limits().set(vec![left]);
+    runs.sync().await;
+    runs.assert_streams(&some, "with two at once");
+}
+
 /// A firewall refuses without JSON, and with a status that would mean something else.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_firewall_is_waited_out() {
@@ -254,6 +266,62 @@ async fn a_firewall_is_waited_out() {
     runs.sync().await;
     assert!(faults.hits() > 0);
     runs.assert_streams(&["lists", "campaigns"], "behind a firewall");
+}
+
+/// A tag that was taken from a member is gone; those of the same member in another list stay.
+#[tokio::test(flavor = "multi_thread")]
+async fn tags_of_a_member_come_anew_with_it() {
+    let some = ["list_members", "member_tags"];
+    let runs = reading(&some, |account, now| {
+        account.fill("lists", 2, now - 9 * DAY, now - 8 * DAY);
+        account.fill("list_members", 4, now - 8 * DAY, now - DAY);
+    });
+    let member = runs
+        .simulator
+        .with(|account, _| account.ids("list_members")[0].clone());
+    let tags = |tags: Value| {
+        runs.simulator.with(|account, now| {
+            account.update("list_members", &member, now, json!({ "tags": tags }));
+        });
+        runs.settle();
+    };
+    tags(json!([{"id": 1, "name": "vip"}, {"id": 2, "name": "new"}]));
+    runs.sync().await;
+    runs.assert_streams(&some, "with two tags");
+    tags(json!([{"id": 2, "name": "old"}]));
+    runs.sync().await;
+    runs.assert_streams(&some, "with one of them");
+    tags(json!([]));
+    runs.sync().await;
+    runs.assert_streams(&some, "without any");
+    assert_eq!(runs.count("member_tags"), 3, "the others keep theirs");
+}
+
+/// What campaigns say is read for who asks for it, once a day.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_content_of_campaigns_is_off_by_default() {
+    let some = ["campaigns", "campaign_content", "campaign_feedback"];
+    let runs = start(|account, now| account.populate(2, now));
+    let asked = |runs: &Runs<Mailchimp>| runs.simulator.recorder().of("/3.0/campaigns/*").len();
+    let runs = runs.source(&json!({"per_campaign": null, "per_member": null}));
+    runs.sync().await;
+    assert_eq!(asked(&runs), 0);
+    let runs = runs.source(&json!({"per_campaign": true}));
+    runs.sync().await;
+    runs.assert_streams(&some, "asked for");
+    let before = asked(&runs);
+    runs.sync().await;
+    assert_eq!(asked(&runs), before, "not twice a day");
+    runs.simulator.with(|account, now| {
+        let draft = account.ids("campaigns")[0].clone();
+        let content = json!({"html": "<b>new</b>"});
+        let of = account.ids("campaign_content");
+        let of = of.into_iter().find(|id| id.starts_with(&draft)).unwrap();
+        account.update("campaign_content", &of, now, content);
+    });
+    runs.simulator.clock().advance(DAY);
+    runs.sync().await;
+    runs.assert_streams(&some, "a day later");
 }
 
 #[tokio::test(flavor = "multi_thread")]

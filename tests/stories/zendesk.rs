@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tributary_testkit::api::clock::{DAY, HOUR, format};
 use tributary_testkit::api::conformance::Runs;
 use tributary_testkit::api::faults::{Fault, When};
+use tributary_testkit::api::limits::Limit;
 use tributary_testkit::api::zendesk::{Product, Scope, Zendesk};
 
 use crate::world::{ask, number};
@@ -224,9 +225,33 @@ async fn all_exports_share_one_limit() {
     runs.assert_streams(&some, "within the limit");
 }
 
+/// Zendesk says with each answer what is left, whoever used up the rest.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_left_of_a_limit_slows_requests_down_before_any_is_refused() {
+    let some = ["tickets", "ticket_audits"];
+    let runs = reading(&some, |desk, now| {
+        desk.fill("tickets", 60, now - 9 * DAY, now - DAY);
+    });
+    // Its settings allow a hundred thousand a minute.
+    let account = Limit::rate("account", 40, Duration::from_secs(2));
+    runs.simulator.limits().set(vec![account]);
+    runs.sync().await;
+    let recorder = runs.simulator.recorder();
+    assert!(recorder.count() > 60, "{} requests", recorder.count());
+    assert_eq!(recorder.refused(), 0, "it asked more than was left");
+    runs.assert_streams(&some, "within what was left");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_plan_lacks_is_left_out_by_name() {
-    let some = ["groups", "custom_roles", "calls", "articles", "schedules"];
+    let some = [
+        "groups",
+        "custom_roles",
+        "calls",
+        "articles",
+        "schedules",
+        "queues",
+    ];
     let runs = reading(&some, |desk, now| {
         desk.populate(2, now);
         for lacking in [
@@ -234,6 +259,7 @@ async fn what_the_plan_lacks_is_left_out_by_name() {
             Product::Talk,
             Product::Guide,
             Product::Growth,
+            Product::Routing,
         ] {
             desk.products.remove(&lacking);
         }
@@ -245,6 +271,7 @@ async fn what_the_plan_lacks_is_left_out_by_name() {
     check
         .says("Zendesk Talk")
         .says("Zendesk Guide")
+        .says("omnichannel routing")
         .says("business hours");
 }
 

@@ -1,9 +1,9 @@
 //! Mailchimp's connector, held to the simulator's truth.
 
-use serde_json::{Value, json};
+use serde_json::json;
 use tributary_mailchimp::Mailchimp;
-use tributary_model::{AnySource, Source};
-use tributary_testkit::api::conformance::{Api, Reading};
+use tributary_model::AnySource;
+use tributary_testkit::api::conformance::{Reading, connected, simulated};
 use tributary_testkit::api::mailchimp::Mailchimp as Simulated;
 use tributary_testkit::api::simulator::Simulator;
 
@@ -18,36 +18,30 @@ const SOME: [&str; 7] = [
     "tags",
 ];
 
-fn simulated(count: usize) -> Simulator<Simulated> {
-    let mut account = Simulated::new(7);
-    account.populate_all(count, tributary_model::now().timestamp());
-    Simulator::start(account)
-}
-
 async fn source(simulator: &Simulator<Simulated>) -> Mailchimp {
-    let url = simulator.url();
-    with(simulator.with(|account, _| account.settings(&url))).await
-}
-
-async fn with(settings: Value) -> Mailchimp {
-    let config = serde_json::from_value(settings).expect("these are settings");
-    Mailchimp::connect(config)
-        .await
-        .expect("it can be configured")
+    connected(simulator, &json!({})).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reading_is_complete() {
-    let simulator = simulated(8);
+    let simulator = simulated::<Simulated>(8);
     let source = source(&simulator).await;
     let reading = Reading::new(&simulator, &source as &dyn AnySource).await;
     reading.is_complete().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn each_stream_is_read() {
+    let simulator = simulated::<Simulated>(2);
+    let source = source(&simulator).await;
+    let reading = Reading::new(&simulator, &source as &dyn AnySource).await;
+    reading.misses_no_stream().await;
+}
+
 /// Pages time out that are larger than three.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reading_of_small_pages_is_complete() {
-    let simulator = simulated(6);
+    let simulator = simulated::<Simulated>(6);
     simulator.with(|account, _| account.slow_above = Some(3));
     let source = source(&simulator).await;
     let reading = Reading::new(&simulator, &source as &dyn AnySource).await;
@@ -56,16 +50,17 @@ async fn a_reading_of_small_pages_is_complete() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_oauth_token_leads_to_its_data_center() {
-    let simulator = simulated(3);
+    let simulator = simulated::<Simulated>(3);
     let token = simulator.with(|account, _| account.token());
-    let source = with(json!({"access_token": token, "api_url": simulator.url()})).await;
+    let more = json!({"api_key": null, "access_token": token});
+    let source: Mailchimp = connected(&simulator, &more).await;
     let reading = Reading::new(&simulator, &source as &dyn AnySource).await;
     reading.only(&SOME).is_complete().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reading_survives_being_cut() {
-    let simulator = simulated(4);
+    let simulator = simulated::<Simulated>(4);
     simulator.with(|account, _| account.slow_above = Some(4));
     let source = source(&simulator).await;
     let reading = Reading::new(&simulator, &source as &dyn AnySource).await;
@@ -74,16 +69,18 @@ async fn a_reading_survives_being_cut() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reading_survives_drift() {
-    let simulator = simulated(6);
+    let simulator = simulated::<Simulated>(6);
     let source = source(&simulator).await;
     let reading = Reading::new(&simulator, &source as &dyn AnySource).await;
-    reading.survives_drift().await;
+    // Read once a day, and this is a matter of minutes.
+    let daily = ["campaign_content", "campaign_feedback"];
+    reading.without(&daily).survives_drift().await;
 }
 
 /// Members and readers move to other pages while pages are read.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reading_of_small_pages_survives_drift() {
-    let simulator = simulated(6);
+    let simulator = simulated::<Simulated>(6);
     simulator.with(|account, _| account.slow_above = Some(3));
     let source = source(&simulator).await;
     let reading = Reading::new(&simulator, &source as &dyn AnySource).await;
@@ -93,7 +90,7 @@ async fn a_reading_of_small_pages_survives_drift() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reading_survives_storms() {
-    let simulator = simulated(3);
+    let simulator = simulated::<Simulated>(3);
     let source = source(&simulator).await;
     let reading = Reading::new(&simulator, &source as &dyn AnySource).await;
     reading.only(&SOME).survives_storms().await;

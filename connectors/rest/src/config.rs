@@ -9,7 +9,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tributary_model::{Error, ErrorKind, Fault, Result};
-use tributary_rest::{Api, Manifest};
+use tributary_rest::{Api, Manifest, Settings};
 
 /// An API that a manifest of yours describes: see `docs/add-a-connector.md`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -55,7 +55,7 @@ impl JsonSchema for Hidden {
 
 impl Config {
     /// The manifest's text.
-    pub(crate) fn read_manifest(&self) -> Result<String> {
+    fn read_manifest(&self) -> Result<String> {
         std::fs::read_to_string(&self.manifest).map_err(|why| {
             let what = format!("the manifest {} can't be read", self.manifest.display());
             Error::new(ErrorKind::Config, what).because(why).fix(
@@ -64,8 +64,7 @@ impl Config {
         })
     }
 
-    /// The settings of the manifest.
-    pub(crate) fn settings(&self) -> Map<String, Value> {
+    fn given(&self) -> Map<String, Value> {
         let given = self
             .settings
             .iter()
@@ -78,9 +77,22 @@ impl Config {
         }
         settings
     }
+}
+
+impl Settings for Config {
+    const KIND: &'static str = "rest";
+
+    fn manifest(&self) -> Result<Manifest> {
+        let text = self.read_manifest()?;
+        Ok(Manifest::parse(&shown(&self.manifest), &text)?)
+    }
+
+    fn settings(&self) -> Result<Map<String, Value>> {
+        Ok(self.given())
+    }
 
     /// Everything that is wrong with the manifest, and with the settings for it.
-    pub(crate) fn faults(&self) -> Vec<Fault> {
+    fn faults(&self) -> Vec<Fault> {
         let text = match self.read_manifest() {
             Ok(text) => text,
             Err(error) => return vec![Fault::mistake(&["manifest"], error)],
@@ -104,7 +116,7 @@ impl Config {
                 return faults.collect();
             }
         };
-        match Api::new(manifest, &self.settings()) {
+        match Api::new(manifest, &self.given()) {
             Ok(_) => Vec::new(),
             Err(error) => vec![Fault::mistake(&["settings"], error)],
         }

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tributary_model::{Error, ErrorKind, Result, Secret};
+use tributary_rest::Settings;
 
 /// The version that rows are read in: the last one before lines, payments and periods moved to other
 /// objects, which is what most models of Stripe data are written for.
@@ -31,9 +32,11 @@ pub struct Config {
     pub(crate) requests_per_second: Option<f64>,
 }
 
-impl Config {
-    /// The settings of the manifest.
-    pub(crate) fn into_settings(self) -> Result<Map<String, Value>> {
+impl Settings for Config {
+    const KIND: &'static str = "stripe";
+    const MANIFEST: &'static str = include_str!("../manifest.yaml");
+
+    fn settings(&self) -> Result<Map<String, Value>> {
         let key = self.api_key.expose().trim();
         if key.is_empty() {
             return Err(Error::new(ErrorKind::Config, "`api_key` is empty")
@@ -58,9 +61,9 @@ impl Config {
             json!(self.api_version.as_deref().unwrap_or(VERSION)),
         );
         for (name, value) in [
-            ("account", self.account),
-            ("api_url", self.api_url),
-            ("start_date", self.start_date),
+            ("account", &self.account),
+            ("api_url", &self.api_url),
+            ("start_date", &self.start_date),
         ] {
             if let Some(value) = value {
                 set(name, json!(value));
@@ -85,7 +88,14 @@ mod tests {
 
     fn settings(config: Value) -> Map<String, Value> {
         let config: Config = serde_json::from_value(config).unwrap();
-        config.into_settings().unwrap()
+        config.settings().unwrap()
+    }
+
+    #[test]
+    fn the_manifest_has_no_mistakes_and_stays_readable() {
+        let config: Config = serde_json::from_value(json!({"api_key": "k"})).unwrap();
+        config.manifest().unwrap();
+        assert!(Config::MANIFEST.lines().count() < 150);
     }
 
     #[test]

@@ -4,64 +4,9 @@
 
 mod config;
 
-use std::sync::Arc;
-
-use async_trait::async_trait;
-use tributary_model::{
-    Catalog, CursorSummary, Error, Output, ReadRequest, Report, Result, Source, StreamName, Vault,
-};
-use tributary_rest::{Api, Cursor, Manifest};
+use tributary_rest::Described;
 
 pub use config::Config;
 
-const MANIFEST: &str = include_str!("../manifest.yaml");
-
 /// A Stripe account, or an account connected to it.
-#[derive(Debug)]
-pub struct Stripe(Api);
-
-#[async_trait]
-impl Source for Stripe {
-    const KIND: &'static str = "stripe";
-    type Config = Config;
-    type Cursor = Cursor;
-
-    fn summarize(cursor: &Cursor) -> Option<CursorSummary> {
-        Some(cursor.summary())
-    }
-
-    async fn connect(config: Config) -> Result<Self> {
-        let manifest = Manifest::parse("stripe", MANIFEST)
-            .map_err(|why| Error::bug("the manifest of Stripe has mistakes").because(why))?;
-        Ok(Self(Api::new(manifest, &config.into_settings()?)?))
-    }
-
-    fn with_vault(self, vault: Arc<dyn Vault>) -> Self {
-        Self(self.0.with_vault(vault))
-    }
-
-    async fn check(&self, streams: &[StreamName]) -> Result<Report> {
-        self.0.check(streams).await
-    }
-
-    async fn discover(&self) -> Result<Catalog> {
-        Ok(self.0.discover())
-    }
-
-    async fn read(&self, request: ReadRequest<'_, Cursor>, out: &Output<Cursor>) -> Result<()> {
-        self.0.read(request, out).await
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_manifest_has_no_mistakes_and_stays_readable() {
-        if let Err(problems) = Manifest::parse("manifest.yaml", MANIFEST) {
-            panic!("{problems}");
-        }
-        assert!(MANIFEST.lines().count() < 150);
-    }
-}
+pub type Stripe = Described<Config>;

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tributary_model::{Error, ErrorKind, Fault, Result, Secret};
+use tributary_rest::Settings;
 
 /// Requests a minute that a Professional plan allows.
 const REQUESTS: f64 = 400.0;
@@ -43,18 +44,6 @@ pub struct Config {
 }
 
 impl Config {
-    /// What can't be meant.
-    pub(crate) fn faults(&self) -> Vec<Fault> {
-        let mut faults = Vec::new();
-        if let Err(error) = subdomain(&self.subdomain) {
-            faults.push(Fault::mistake(&["subdomain"], error));
-        }
-        if let Err(error) = self.credential() {
-            faults.push(Fault::mistake(&[], error));
-        }
-        faults
-    }
-
     /// Refuses what is not exactly one whole credential.
     fn credential(&self) -> Result<()> {
         let token = [self.email.is_some(), self.api_token.is_some()];
@@ -79,9 +68,24 @@ impl Config {
              OAuth client.",
         ))
     }
+}
 
-    /// The settings of the manifest.
-    pub(crate) fn into_settings(self) -> Result<Map<String, Value>> {
+impl Settings for Config {
+    const KIND: &'static str = "zendesk";
+    const MANIFEST: &'static str = include_str!("../manifest.yaml");
+
+    fn faults(&self) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        if let Err(error) = subdomain(&self.subdomain) {
+            faults.push(Fault::mistake(&["subdomain"], error));
+        }
+        if let Err(error) = self.credential() {
+            faults.push(Fault::mistake(&[], error));
+        }
+        faults
+    }
+
+    fn settings(&self) -> Result<Map<String, Value>> {
         self.credential()?;
         let requests = self.requests_per_minute.unwrap_or(REQUESTS) * SHARE;
         let exports = self.exports_per_minute.unwrap_or(EXPORTS) - EXPORTS_AT_ONCE;
@@ -90,15 +94,16 @@ impl Config {
         set("subdomain", json!(subdomain(&self.subdomain)?));
         set("requests", json!(requests));
         set("exports", json!(exports.max(1.0)));
-        let secret = |secret: Option<Secret>| secret.map(|it| it.expose().trim().to_owned());
+        let secret =
+            |secret: &Option<Secret>| secret.as_ref().map(|it| it.expose().trim().to_owned());
         for (name, value) in [
-            ("email", self.email),
-            ("api_token", secret(self.api_token)),
-            ("client_id", self.client_id),
-            ("client_secret", secret(self.client_secret)),
-            ("refresh_token", secret(self.refresh_token)),
-            ("api_url", self.api_url),
-            ("start_date", self.start_date),
+            ("api_token", secret(&self.api_token)),
+            ("client_secret", secret(&self.client_secret)),
+            ("refresh_token", secret(&self.refresh_token)),
+            ("email", self.email.clone()),
+            ("client_id", self.client_id.clone()),
+            ("api_url", self.api_url.clone()),
+            ("start_date", self.start_date.clone()),
         ] {
             if let Some(value) = value {
                 set(name, json!(value));
@@ -133,6 +138,12 @@ fn subdomain(text: &str) -> Result<&str> {
 mod tests {
     use super::*;
 
+    #[test]
+    fn the_manifest_has_no_mistakes_and_stays_readable() {
+        config(&json!({})).manifest().unwrap();
+        assert!(Config::MANIFEST.lines().count() < 170);
+    }
+
     fn config(more: &Value) -> Config {
         let mut config = json!({"subdomain": "acme"});
         for (name, value) in more.as_object().unwrap() {
@@ -155,7 +166,7 @@ mod tests {
             (&json!({"client_id": "i", "refresh_token": "r"}), false),
         ] {
             assert_eq!(config(more).faults().is_empty(), good, "{more}");
-            assert_eq!(config(more).into_settings().is_ok(), good, "{more}");
+            assert_eq!(config(more).settings().is_ok(), good, "{more}");
         }
     }
 
@@ -186,7 +197,7 @@ mod tests {
     #[test]
     fn less_is_asked_for_than_the_plan_allows() {
         let token = json!({"email": "a@b.c", "api_token": " t\n", "requests_per_minute": 700});
-        let settings = config(&token).into_settings().unwrap();
+        let settings = config(&token).settings().unwrap();
         assert_eq!(
             (&settings["api_token"], &settings["exports"]),
             (&json!("t"), &json!(6.0))

@@ -1,8 +1,8 @@
 //! Zendesk's connector, held to the simulator's truth.
 
-use serde_json::{Value, json};
-use tributary_model::{AnySource, Source};
-use tributary_testkit::api::conformance::{Api, Reading};
+use serde_json::json;
+use tributary_model::AnySource;
+use tributary_testkit::api::conformance::{Reading, connected, simulated};
 use tributary_testkit::api::simulator::Simulator;
 use tributary_testkit::api::zendesk::Zendesk as Simulated;
 use tributary_zendesk::Zendesk;
@@ -23,37 +23,37 @@ const SOME: [&str; 12] = [
     "schedules",
 ];
 
-fn simulated(count: usize) -> Simulator<Simulated> {
-    let mut desk = Simulated::new(7);
-    desk.populate_all(count, tributary_model::now().timestamp());
-    Simulator::start(desk)
-}
-
 async fn source(simulator: &Simulator<Simulated>) -> Zendesk {
-    let url = simulator.url();
-    with(simulator.with(|desk, _| desk.settings(&url))).await
-}
-
-async fn with(settings: Value) -> Zendesk {
-    let config = serde_json::from_value(settings).expect("these are settings");
-    Zendesk::connect(config)
-        .await
-        .expect("it can be configured")
+    connected(simulator, &json!({})).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reading_is_complete() {
-    let simulator = simulated(12);
+    let simulator = simulated::<Simulated>(12);
     let source = source(&simulator).await;
     let reading = Reading::new(&simulator, &source as &dyn AnySource).await;
     reading.is_complete().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_stream_is_read() {
+    let simulator = simulated::<Simulated>(2);
+    simulator.with(|desk, now| {
+        for stream in ["tickets", "users"] {
+            let one = desk.create(stream, now - 200);
+            desk.delete(stream, &one, now - 90);
+        }
+    });
+    let source = source(&simulator).await;
+    let reading = Reading::new(&simulator, &source as &dyn AnySource).await;
+    reading.misses_no_stream().await;
 }
 
 /// Pages time out that are larger than three; exports show a quiet page before each other, and the
 /// first record of a page twice.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reading_of_small_pages_is_complete() {
-    let simulator = simulated(12);
+    let simulator = simulated::<Simulated>(12);
     simulator.with(|desk, _| (desk.slow_above, desk.quiet, desk.stutters) = (Some(3), true, true));
     let source = source(&simulator).await;
     let reading = Reading::new(&simulator, &source as &dyn AnySource).await;
@@ -63,7 +63,7 @@ async fn a_reading_of_small_pages_is_complete() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn metrics_may_stand_beside_their_tickets() {
-    let simulator = simulated(5);
+    let simulator = simulated::<Simulated>(5);
     simulator.with(|desk, _| desk.beside = true);
     let source = source(&simulator).await;
     let reading = Reading::new(&simulator, &source as &dyn AnySource).await;
@@ -75,7 +75,7 @@ async fn metrics_may_stand_beside_their_tickets() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reading_survives_being_cut() {
-    let simulator = simulated(5);
+    let simulator = simulated::<Simulated>(5);
     simulator.with(|desk, _| desk.slow_above = Some(4));
     let source = source(&simulator).await;
     let reading = Reading::new(&simulator, &source as &dyn AnySource).await;
@@ -84,7 +84,7 @@ async fn a_reading_survives_being_cut() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tickets_and_what_belongs_to_them_survive_being_cut() {
-    let simulator = simulated(4);
+    let simulator = simulated::<Simulated>(4);
     let source = source(&simulator).await;
     let reading = Reading::new(&simulator, &source as &dyn AnySource).await;
     let some = ["tickets", "ticket_metrics", "ticket_audits"];
@@ -93,7 +93,7 @@ async fn tickets_and_what_belongs_to_them_survive_being_cut() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reading_survives_drift() {
-    let simulator = simulated(8);
+    let simulator = simulated::<Simulated>(8);
     let source = source(&simulator).await;
     let reading = Reading::new(&simulator, &source as &dyn AnySource).await;
     reading.survives_drift().await;
@@ -101,7 +101,7 @@ async fn a_reading_survives_drift() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reading_survives_storms() {
-    let simulator = simulated(3);
+    let simulator = simulated::<Simulated>(3);
     let source = source(&simulator).await;
     let reading = Reading::new(&simulator, &source as &dyn AnySource).await;
     reading.only(&SOME).survives_storms().await;
@@ -109,17 +109,11 @@ async fn a_reading_survives_storms() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reading_survives_tokens_that_expire() {
-    let simulator = simulated(5);
-    let url = simulator.url();
-    let mut settings = simulator.with(|desk, _| desk.settings(&url));
+    let simulator = simulated::<Simulated>(5);
     let (id, secret, refresh) = simulator.with(|desk, _| desk.oauth());
-    for name in ["email", "api_token"] {
-        settings.as_object_mut().expect("settings").remove(name);
-    }
-    settings["client_id"] = json!(id);
-    settings["client_secret"] = json!(secret);
-    settings["refresh_token"] = json!(refresh);
-    let source = with(settings).await;
+    let client = json!({"email": null, "api_token": null, "client_id": id,
+        "client_secret": secret, "refresh_token": refresh});
+    let source: Zendesk = connected(&simulator, &client).await;
     let reading = Reading::new(&simulator, &source as &dyn AnySource).await;
     reading.only(&SOME).survives_expiry().await;
 }

@@ -248,6 +248,10 @@ impl Api for Crm {
     const STREAMS: &'static [&'static str] =
         &["activities", "campaigns", "companies", "contacts", "deals"];
 
+    fn begin(_now: i64) -> Self {
+        Self::new()
+    }
+
     fn settings(&mut self, url: &str) -> Value {
         settings(
             "rest-crm.manifest.yaml",
@@ -304,13 +308,13 @@ impl Api for Crm {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_crm_is_read() {
-    holds(Crm::new).await;
+    holds::<Crm>().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tokens_may_expire_at_any_time() {
     let _turn = TURN.lock().await;
-    let simulator = simulated(Crm::new(), 20);
+    let simulator = simulated::<Crm>(20);
     let read = source(&simulator).await;
     Reading::new(&simulator, &read)
         .await
@@ -322,7 +326,7 @@ async fn tokens_may_expire_at_any_time() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_token_outlives_the_process() {
     let _turn = TURN.lock().await;
-    let simulator = simulated(Crm::new(), 5);
+    let simulator = simulated::<Crm>(5);
     let vault = Arc::new(Memory::default());
     let first = simulator.with(|model, _| model.refresh_token.clone());
     for _ in 0..3 {

@@ -156,6 +156,10 @@ impl Api for Reports {
     const SETTLES: i64 = 90;
     const STREAMS: &'static [&'static str] = &["orders", "refunds"];
 
+    fn begin(_now: i64) -> Self {
+        Self::default()
+    }
+
     fn settings(&mut self, url: &str) -> Value {
         settings(
             "rest-exports.manifest.yaml",
@@ -206,14 +210,14 @@ impl Api for Reports {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn exports_are_read() {
-    let simulator = simulated(Reports::default(), 40);
+    let simulator = simulated::<Reports>(40);
     let read = source(&simulator).await;
     Reading::new(&simulator, &read).await.is_complete().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn exports_survive_cuts_and_drift() {
-    let simulator = simulated(Reports::default(), 8);
+    let simulator = simulated::<Reports>(8);
     let read = source(&simulator).await;
     Reading::new(&simulator, &read).await.survives_cuts(6).await;
     Reading::new(&simulator, &read).await.survives_drift().await;

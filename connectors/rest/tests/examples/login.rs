@@ -46,7 +46,7 @@ async fn verdict(simulator: &Simulator<Sheets>, key: &Value) -> (Verdict, String
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_account_signs_for_its_token() {
     let _turn = TURN.lock().await;
-    let simulator = simulated(Sheets::new(3), 3);
+    let simulator = simulated::<Sheets>(3);
     let file = simulator.with(|sheets, _| sheets.key_file());
     let (passed, told) = verdict(&simulator, &file).await;
     assert_eq!(passed, Verdict::Pass, "{told}");
@@ -60,7 +60,7 @@ async fn a_service_account_signs_for_its_token() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_that_is_none_is_told_without_showing_it() {
-    let simulator = simulated(Sheets::new(4), 1);
+    let simulator = simulated::<Sheets>(1);
     let mut file = simulator.with(|sheets, _| sheets.key_file());
     file["private_key"] = json!("-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----");
     let (failed, told) = verdict(&simulator, &file).await;

@@ -12,9 +12,9 @@ mod vault;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
-use tributary_model::{Row, Source};
+use tributary_model::Row;
 use tributary_rest_connector::Rest;
-use tributary_testkit::api::conformance::{Api, Reading};
+use tributary_testkit::api::conformance::{Api, Reading, connected, simulated};
 use tributary_testkit::api::simulator::Simulator;
 
 /// Held by whoever moves the clock, which all of the process have in common.
@@ -27,33 +27,25 @@ fn manifest(name: &str) -> PathBuf {
 }
 
 async fn source<A: Api>(simulator: &Simulator<A>) -> Rest {
-    let url = simulator.url();
-    let settings = simulator.with(|model, _| model.settings(&url));
-    let config = serde_json::from_value(settings).expect("these are settings");
-    Rest::connect(config).await.expect("it can be configured")
+    connected(simulator, &json!({})).await
 }
 
-fn simulated<A: Api>(mut model: A, count: usize) -> Simulator<A> {
-    model.populate_all(count, tributary_model::now().timestamp());
-    Simulator::start(model)
-}
-
-/// Everything that the suite asks of a connector, against models that `make` makes.
-async fn holds<A: Api>(make: impl Fn() -> A) {
+/// Everything that the suite asks of a connector, against models of `A`.
+async fn holds<A: Api>() {
     let _turn = TURN.lock().await;
-    let complete = simulated(make(), 30);
+    let complete = simulated::<A>(30);
     let read = source(&complete).await;
     Reading::new(&complete, &read).await.is_complete().await;
 
-    let cut = simulated(make(), 14);
+    let cut = simulated::<A>(14);
     let read = source(&cut).await;
     Reading::new(&cut, &read).await.survives_cuts(25).await;
 
-    let drifting = simulated(make(), 25);
+    let drifting = simulated::<A>(25);
     let read = source(&drifting).await;
     Reading::new(&drifting, &read).await.survives_drift().await;
 
-    let stormy = simulated(make(), 6);
+    let stormy = simulated::<A>(6);
     let read = source(&stormy).await;
     Reading::new(&stormy, &read).await.survives_storms().await;
 }

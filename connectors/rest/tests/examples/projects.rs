@@ -195,6 +195,10 @@ impl Api for Projects {
         "time_entries",
     ];
 
+    fn begin(_now: i64) -> Self {
+        Self::default()
+    }
+
     fn settings(&mut self, url: &str) -> Value {
         settings(
             "rest-projects.manifest.yaml",
@@ -266,7 +270,7 @@ impl Api for Projects {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn projects_are_read() {
-    holds(Projects::default).await;
+    holds::<Projects>().await;
 }
 
 /// Tasks of one moment fill several pages, and each that changes moves up all that are behind it.

@@ -71,10 +71,14 @@ pub struct Refusal {
 /// What is left of a rate, for the headers that say so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Allowance {
+    /// The limit.
+    pub name: &'static str,
     /// Requests in a window.
     pub limit: usize,
     /// Those left.
     pub remaining: usize,
+    /// Seconds until all of them are there again.
+    pub reset: u64,
 }
 
 /// All limits of a vendor.
@@ -96,12 +100,13 @@ impl Limits {
     }
 
     /// Lets a request pass, or says which limit it would exceed. `in_flight` counts it as well.
+    /// Returns what is left of each rate that it counts against.
     pub(super) fn pass(
         &self,
         request: &Request,
         credential: &str,
         in_flight: usize,
-    ) -> Result<Option<Allowance>, Refusal> {
+    ) -> Result<Vec<Allowance>, Refusal> {
         let mut inner = self.lock();
         let now = Instant::now();
         let limits = inner.limits.clone();
@@ -112,21 +117,20 @@ impl Limits {
         for limit in &covering {
             inner.refuse(limit, credential, in_flight, now)?;
         }
-        let mut least = None;
+        let mut left = Vec::new();
         for limit in &covering {
-            if let Bound::Rate(count, _) = limit.bound {
+            if let Bound::Rate(count, window) = limit.bound {
                 let passed = inner.passed(limit, credential);
                 passed.push_back(now);
-                let left = Allowance {
+                left.push(Allowance {
+                    name: limit.name,
                     limit: count,
                     remaining: count - passed.len(),
-                };
-                least = least
-                    .filter(|l: &Allowance| l.limit >= count)
-                    .or(Some(left));
+                    reset: window.as_secs() + u64::from(window.subsec_nanos() > 0),
+                });
             }
         }
-        Ok(least)
+        Ok(left)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
@@ -188,14 +192,15 @@ mod tests {
         let rate = Limit::rate("exports", 2, Duration::from_secs(60)).on("/export/*");
         limits.set(vec![rate]);
         let pass = |path, who| limits.pass(&request(path), who, 1);
-        let allowance = pass("/export/a", "me").unwrap().unwrap();
-        assert_eq!((allowance.limit, allowance.remaining), (2, 1));
+        let left = pass("/export/a", "me").unwrap();
+        assert_eq!((left[0].limit, left[0].remaining), (2, 1));
+        assert_eq!((left[0].name, left[0].reset), ("exports", 60));
         assert!(pass("/export/b", "me").is_ok());
         let refusal = pass("/export/a", "me").unwrap_err();
         assert_eq!(refusal.limit, "exports");
         assert!(refusal.wait.is_some_and(|wait| (1..=60).contains(&wait)));
         assert!(pass("/export/a", "you").is_ok());
-        assert_eq!(pass("/other", "me"), Ok(None));
+        assert_eq!(pass("/other", "me"), Ok(Vec::new()));
     }
 
     #[test]

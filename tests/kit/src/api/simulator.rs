@@ -29,8 +29,8 @@ pub trait Vendor: Send + 'static {
             .unwrap_or_default()
             .to_owned()
     }
-    /// Headers that tell what is left of a limit.
-    fn allowance(&self, _left: Allowance) -> Vec<(&'static str, String)> {
+    /// Headers that tell what is left of the rates that a request counts against.
+    fn allowance(&self, _left: &[Allowance]) -> Vec<(&'static str, String)> {
         Vec::new()
     }
     /// Makes the access tokens handed out so far worthless.
@@ -171,10 +171,9 @@ impl<V: Vendor> Shared<V> {
             tokio::time::sleep(*pause / 2).await;
         }
         let mut reply = self.settle(request, struck);
-        if let Some(left) = left {
-            for (name, value) in lock(&self.model).allowance(left) {
-                reply = reply.with(name, value);
-            }
+        self.faults.answered(request, reply.status);
+        for (name, value) in lock(&self.model).allowance(&left) {
+            reply = reply.with(name, value);
         }
         reply
     }

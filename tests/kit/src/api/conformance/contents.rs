@@ -1,6 +1,6 @@
 //! What a destination would hold after the messages of a source: rows as objects, by stream.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 use tributary_model::{ChangeBatch, DataType, Message, Op, Row, Rows, Stream, StreamName};
@@ -12,6 +12,8 @@ use crate::cells;
 pub(super) struct Contents {
     tables: BTreeMap<String, Vec<(String, Row)>>,
     keys: BTreeMap<StreamName, Vec<String>>,
+    /// Streams that rows came of.
+    heard: BTreeSet<String>,
     /// Rows that came, also those that came again.
     pub(super) rows: usize,
 }
@@ -29,6 +31,12 @@ impl Contents {
     pub(super) fn table(&self, stream: &str) -> Vec<Row> {
         let rows = self.tables.get(stream).into_iter().flatten();
         rows.map(|(_, row)| row.clone()).collect()
+    }
+
+    /// Streams that brought no row at all.
+    pub(super) fn silent(&self) -> Vec<String> {
+        let all = self.keys.keys().map(ToString::to_string);
+        all.filter(|name| !self.heard.contains(name)).collect()
     }
 
     /// What the message does.
@@ -75,6 +83,9 @@ impl Contents {
 
     fn put(&mut self, stream: &StreamName, key: &[String], op: Op, row: Row) {
         self.rows += 1;
+        if !self.heard.contains(&stream.to_string()) {
+            self.heard.insert(stream.to_string());
+        }
         let identity = match key {
             [] => json!(row).to_string(),
             key => json!(key.iter().map(|name| row.get(name)).collect::<Vec<_>>()).to_string(),

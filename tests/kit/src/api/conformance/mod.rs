@@ -12,7 +12,7 @@ mod warehouse;
 
 pub use reading::Reading;
 pub use runs::Runs;
-pub use subject::Api;
+pub use subject::{Api, connected, simulated};
 pub use warehouse::differences;
 
 #[cfg(test)]

@@ -54,6 +54,14 @@ impl<'a, A: Api> Reading<'a, A> {
         self
     }
 
+    /// Leaves out these streams.
+    #[must_use]
+    pub fn without(mut self, names: &[&str]) -> Self {
+        self.streams
+            .retain(|stream| !names.contains(&&*stream.name.to_string()));
+        self
+    }
+
     /// A whole reading equals the truth, and one after it brings nothing more.
     ///
     /// # Panics
@@ -67,6 +75,16 @@ impl<'a, A: Api> Reading<'a, A> {
             contents.rows, before,
             "nothing is new, and rows came all the same"
         );
+    }
+
+    /// A whole reading brings at least one row of each stream that the source has.
+    ///
+    /// # Panics
+    /// Panics with those that none came of.
+    pub async fn misses_no_stream(&self) {
+        let (_, contents) = self.whole(State::default(), self.nothing()).await;
+        let silent = contents.silent();
+        assert!(silent.is_empty(), "no row came of {silent:?}");
     }
 
     /// Cut after each of its requests, or after `cuts` of them spread evenly, and gone on with, a

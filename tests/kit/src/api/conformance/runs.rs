@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::subject::Api;
+use super::subject::{Api, merge};
 use super::warehouse;
 use crate::api::faults::{Fault, When};
 use crate::api::simulator::Simulator;
@@ -167,17 +167,5 @@ impl<A: Api> Runs<A> {
         self.simulator.recorder().arrived(at, PATIENCE).await;
         running.kill().await;
         faults.clear();
-    }
-}
-
-fn merge(settings: &mut Value, more: &Value) {
-    for (name, value) in more.as_object().into_iter().flatten() {
-        if value.is_null() {
-            settings
-                .as_object_mut()
-                .map(|fields| fields.shift_remove(name));
-        } else {
-            settings[name.as_str()] = value.clone();
-        }
     }
 }

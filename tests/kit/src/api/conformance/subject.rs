@@ -1,11 +1,12 @@
 //! What the suites need to know of a vendor.
 
 use serde_json::{Value, json};
+use tributary_model::Source;
 
 use crate::api::clock::{self, DAY};
 use crate::api::mailchimp::Mailchimp;
 use crate::api::sheets::{Cell, Sheets};
-use crate::api::simulator::Vendor;
+use crate::api::simulator::{Simulator, Vendor};
 use crate::api::stripe::Stripe;
 use crate::api::truth::Truth;
 use crate::api::zendesk::Zendesk;
@@ -19,6 +20,8 @@ pub trait Api: Vendor + Sized {
     /// The streams whose tables are compared.
     const STREAMS: &'static [&'static str];
 
+    /// One with nothing in it.
+    fn begin(now: i64) -> Self;
     /// The settings of a source that reads it at `url`.
     fn settings(&mut self, url: &str) -> Value;
     /// Files that the settings name: name and content.
@@ -32,6 +35,43 @@ pub trait Api: Vendor + Sized {
     /// Makes `count` changes that a reader can find, evenly from `from` on up to `to`.
     fn change_some(&mut self, count: usize, from: i64, to: i64);
 }
+
+/// One with `count` records of each kind.
+#[must_use]
+pub fn simulated<A: Api>(count: usize) -> Simulator<A> {
+    let now = tributary_model::now().timestamp();
+    let mut model = A::begin(now);
+    model.populate_all(count, now);
+    Simulator::start(model)
+}
+
+/// The connector `S`, reading `simulator`; `more` are settings beside those of the vendor.
+///
+/// # Panics
+/// Panics where these are no settings of it.
+pub async fn connected<S: Source, A: Api>(simulator: &Simulator<A>, more: &Value) -> S {
+    let url = simulator.url();
+    let mut settings = simulator.with(|model, _| model.settings(&url));
+    merge(&mut settings, more);
+    let config = serde_json::from_value(settings).expect("these are settings");
+    S::connect(config).await.expect("it can be configured")
+}
+
+/// Sets what `more` says; a null takes a setting away.
+pub(super) fn merge(settings: &mut Value, more: &Value) {
+    for (name, value) in more.as_object().into_iter().flatten() {
+        if value.is_null() {
+            settings
+                .as_object_mut()
+                .map(|fields| fields.shift_remove(name));
+        } else {
+            settings[name.as_str()] = value.clone();
+        }
+    }
+}
+
+/// Seed of what chance decides.
+const SEED: u64 = 7;
 
 fn start_date(now: i64) -> String {
     clock::format(now - 400 * DAY, "%Y-%m-%d")
@@ -96,6 +136,10 @@ impl Api for Stripe {
         "treasury_transactions",
     ];
 
+    fn begin(now: i64) -> Self {
+        Self::new(SEED, now - 300 * DAY)
+    }
+
     fn settings(&mut self, url: &str) -> Value {
         let start = start_date(tributary_model::now().timestamp());
         json!({"api_key": self.secret_key(), "api_url": url, "start_date": start,
@@ -119,23 +163,69 @@ impl Api for Zendesk {
     const KIND: &'static str = "zendesk";
     const SETTLES: i64 = 120;
     const STREAMS: &'static [&'static str] = &[
+        "account_attributes",
+        "article_attachments",
+        "article_comments",
+        "article_translations",
+        "article_votes",
         "articles",
+        "audit_logs",
+        "automations",
+        "brands",
+        "call_legs",
         "calls",
+        "categories",
+        "custom_object_records",
+        "custom_objects",
+        "custom_roles",
+        "custom_statuses",
+        "dynamic_content_items",
+        "group_memberships",
         "groups",
+        "job_statuses",
+        "locales",
         "macros",
+        "organization_fields",
+        "organization_memberships",
+        "organization_subscriptions",
         "organizations",
+        "post_comment_votes",
+        "post_comments",
+        "post_votes",
+        "posts",
+        "queues",
+        "satisfaction_ratings",
+        "schedule_holidays",
         "schedules",
+        "sections",
+        "side_conversation_events",
+        "side_conversations",
+        "sla_policies",
+        "suspended_tickets",
         "tags",
+        "targets",
+        "ticket_activities",
         "ticket_audits",
         "ticket_comments",
         "ticket_events",
         "ticket_fields",
+        "ticket_forms",
         "ticket_metric_events",
         "ticket_metrics",
+        "ticket_skips",
+        "ticket_trigger_categories",
         "tickets",
+        "topics",
+        "triggers",
+        "user_fields",
         "user_identities",
         "users",
+        "views",
     ];
+
+    fn begin(_now: i64) -> Self {
+        Self::new(SEED)
+    }
 
     fn settings(&mut self, url: &str) -> Value {
         let start = start_date(tributary_model::now().timestamp());
@@ -161,21 +251,76 @@ impl Api for Mailchimp {
     const KIND: &'static str = "mailchimp";
     const SETTLES: i64 = 120;
     const STREAMS: &'static [&'static str] = &[
+        "abuse_reports",
+        "authorized_apps",
+        "automation_emails",
+        "automation_queue",
+        "automation_removed_subscribers",
+        "automations",
+        "batches",
+        "campaign_advice",
+        "campaign_content",
+        "campaign_feedback",
+        "campaign_folders",
+        "campaign_locations",
         "campaigns",
+        "carts",
+        "click_details",
+        "click_members",
+        "conversation_messages",
+        "conversations",
+        "customers",
+        "domain_performance",
+        "ecommerce_product_activity",
+        "eepurl",
         "email_activity",
+        "facebook_ad_reports",
+        "facebook_ads",
+        "file_manager_files",
+        "growth_history",
         "interest_categories",
         "interests",
+        "landing_page_reports",
+        "landing_pages",
+        "list_activity",
+        "list_clients",
+        "list_locations",
         "list_members",
+        "list_surveys",
         "lists",
+        "member_activity",
+        "member_events",
+        "member_goals",
+        "member_notes",
         "merge_fields",
+        "open_details",
+        "orders",
+        "products",
+        "promo_codes",
+        "promo_rules",
         "reports",
+        "segment_members",
         "segments",
+        "sent_to",
+        "signup_forms",
+        "stores",
+        "sub_reports",
+        "survey_reports",
         "tags",
+        "template_folders",
         "templates",
+        "unsubscribes",
+        "verified_domains",
+        "webhooks",
     ];
 
+    fn begin(_now: i64) -> Self {
+        Self::new(SEED)
+    }
+
+    /// Also what is off by default.
     fn settings(&mut self, url: &str) -> Value {
-        json!({"api_key": self.api_key, "api_url": url})
+        json!({"api_key": self.api_key, "api_url": url, "per_member": true, "per_campaign": true})
     }
 
     fn truth_of(&self, stream: &str, _now: i64) -> Truth {
@@ -199,6 +344,10 @@ impl Api for Sheets {
     const KIND: &'static str = "google_sheets";
     const SETTLES: i64 = 600;
     const STREAMS: &'static [&'static str] = &["Orders", "People"];
+
+    fn begin(_now: i64) -> Self {
+        Self::new(SEED)
+    }
 
     fn settings(&mut self, url: &str) -> Value {
         json!({"spreadsheet_id": BOOK, "credentials_file": KEY_FILE, "api_url": url,

@@ -40,6 +40,10 @@ impl Api for Things {
     const SETTLES: i64 = 0;
     const STREAMS: &'static [&'static str] = &["things"];
 
+    fn begin(_now: i64) -> Self {
+        Self::default()
+    }
+
     fn settings(&mut self, _url: &str) -> Value {
         json!({})
     }
@@ -100,6 +104,7 @@ fn things() -> Stream {
         estimated_rows: None,
         filter: None,
         excluded: Vec::new(),
+        cursor: Vec::new(),
         is_open: false,
         needs: None,
     }

@@ -20,7 +20,11 @@ impl Mailchimp {
             self.any(owners)
                 .unwrap_or_else(|| panic!("{stream} need {owners}"))
         });
-        self.make(stream, owner.as_deref(), now, json!({}))
+        let id = self.make(stream, owner.as_deref(), now, json!({}));
+        if stream == "campaigns" {
+            self.make("campaign_content", Some(&id), now, json!({}));
+        }
+        id
     }
 
     /// Makes a record of an owner, or of none.
@@ -157,6 +161,7 @@ impl Mailchimp {
         let report = json!({"id": id, "list_id": list, "send_time": rfc3339(now),
             "emails_sent": recipients});
         self.make("reports", None, now, report);
+        self.make("eepurl", Some(&id), now, json!({}));
         for _ in 0..recipients {
             let mail = self.filled(&json!({"email_address": "$email"}), now, None);
             let row = json!({"list_id": list, "list_is_active": true, "activity": [],

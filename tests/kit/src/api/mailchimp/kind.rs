@@ -43,6 +43,8 @@ pub(super) enum Paging {
     Offset,
     /// All at once.
     Whole,
+    /// One object, and no list.
+    One,
 }
 
 /// Whether an account may lack it.
@@ -58,6 +60,8 @@ pub(super) enum Gated {
 const LIST: &[(&str, &str)] = &[("lists", "list_id")];
 // Only what was sent has a report; its id is the campaign's.
 const CAMPAIGN: &[(&str, &str)] = &[("reports", "campaign_id")];
+const DRAFT: &[(&str, &str)] = &[("campaigns", "campaign_id")];
+const WORKFLOW: &[(&str, &str)] = &[("automations", "workflow_id")];
 const MEMBER: &[(&str, &str)] = &[("lists", "list_id"), ("list_members", "email_id")];
 const STORE: &[(&str, &str)] = &[("stores", "store_id")];
 
@@ -86,6 +90,11 @@ impl Kind {
 
     const fn whole(mut self) -> Self {
         self.paging = Paging::Whole;
+        self
+    }
+
+    const fn one(mut self) -> Self {
+        self.paging = Paging::One;
         self
     }
 
@@ -185,7 +194,20 @@ pub(super) const KINDS: &[Kind] = &[
         LIST,
     )
     .whole(),
+    kind("list_surveys", "/lists/{}/surveys", "surveys", LIST).whole(),
     kind("campaigns", "/campaigns", "campaigns", &[]),
+    // What a campaign says; its id is the campaign's.
+    kind("campaign_content", "/campaigns/{}/content", "", DRAFT)
+        .known_by(Id::Text("campaign_id"))
+        .one(),
+    kind(
+        "campaign_feedback",
+        "/campaigns/{}/feedback",
+        "feedback",
+        DRAFT,
+    )
+    .known_by(Id::Number("feedback_id"))
+    .whole(),
     kind("reports", "/reports", "reports", &[]),
     kind(
         "email_activity",
@@ -207,6 +229,13 @@ pub(super) const KINDS: &[Kind] = &[
         "urls_clicked",
         CAMPAIGN,
     ),
+    kind(
+        "click_members",
+        "/reports/{}/click-details/{}/members",
+        "members",
+        &[("reports", "campaign_id"), ("click_details", "url_id")],
+    )
+    .known_by(Id::Hash("email_id")),
     kind("sent_to", "/reports/{}/sent-to", "sent_to", CAMPAIGN).known_by(Id::Hash("email_id")),
     kind(
         "unsubscribes",
@@ -230,13 +259,54 @@ pub(super) const KINDS: &[Kind] = &[
     )
     .known_by(Id::Text("domain"))
     .whole(),
+    kind("campaign_advice", "/reports/{}/advice", "advice", CAMPAIGN)
+        .known_by(Id::Text("message"))
+        .whole(),
+    kind(
+        "sub_reports",
+        "/reports/{}/sub-reports",
+        "reports",
+        CAMPAIGN,
+    )
+    .whole(),
+    kind("eepurl", "/reports/{}/eepurl", "", CAMPAIGN)
+        .known_by(Id::Text("campaign_id"))
+        .one(),
+    kind(
+        "ecommerce_product_activity",
+        "/reports/{}/ecommerce-product-activity",
+        "products",
+        CAMPAIGN,
+    )
+    .known_by(Id::Text("sku")),
     kind("automations", "/automations", "automations", &[]).gated(Gated::Automations),
     kind(
         "automation_emails",
         "/automations/{}/emails",
         "emails",
-        &[("automations", "workflow_id")],
+        WORKFLOW,
     )
+    .whole()
+    .gated(Gated::Automations),
+    kind(
+        "automation_removed_subscribers",
+        "/automations/{}/removed-subscribers",
+        "subscribers",
+        WORKFLOW,
+    )
+    .known_by(Id::Hash("id"))
+    .whole()
+    .gated(Gated::Automations),
+    kind(
+        "automation_queue",
+        "/automations/{}/emails/{}/queue",
+        "queue",
+        &[
+            ("automations", "workflow_id"),
+            ("automation_emails", "email_id"),
+        ],
+    )
+    .known_by(Id::Hash("id"))
     .whole()
     .gated(Gated::Automations),
     kind("templates", "/templates", "templates", &[]).known_by(Id::Number("id")),
@@ -245,6 +315,29 @@ pub(super) const KINDS: &[Kind] = &[
     kind("file_manager_files", "/file-manager/files", "files", &[]).known_by(Id::Number("id")),
     kind("landing_pages", "/landing-pages", "landing_pages", &[]),
     kind("conversations", "/conversations", "conversations", &[]).gated(Gated::Inbox),
+    kind(
+        "conversation_messages",
+        "/conversations/{}/messages",
+        "conversation_messages",
+        &[("conversations", "conversation_id")],
+    )
+    .whole()
+    .gated(Gated::Inbox),
+    kind("facebook_ads", "/facebook-ads", "facebook_ads", &[]),
+    kind(
+        "facebook_ad_reports",
+        "/reporting/facebook-ads",
+        "facebook_ads",
+        &[],
+    ),
+    kind(
+        "landing_page_reports",
+        "/reporting/landing-pages",
+        "landing_pages",
+        &[],
+    ),
+    kind("survey_reports", "/reporting/surveys", "surveys", &[]),
+    kind("batches", "/batches", "batches", &[]),
     kind("stores", "/ecommerce/stores", "stores", &[]),
     kind(
         "customers",
@@ -265,6 +358,12 @@ pub(super) const KINDS: &[Kind] = &[
         "/ecommerce/stores/{}/promo-rules",
         "promo_rules",
         STORE,
+    ),
+    kind(
+        "promo_codes",
+        "/ecommerce/stores/{}/promo-rules/{}/promo-codes",
+        "promo_codes",
+        &[("stores", "store_id"), ("promo_rules", "promo_rule_id")],
     ),
     kind("verified_domains", "/verified-domains", "domains", &[])
         .known_by(Id::Text("domain"))

@@ -6,8 +6,14 @@ use super::Mailchimp;
 use super::kind::{KINDS, Kind};
 use crate::api::clock::DAY;
 
-/// Records that come with a campaign that is sent.
-const SENT: [&str; 3] = ["reports", "email_activity", "sent_to"];
+/// Records that come with a campaign, or once it is sent.
+const SENT: [&str; 5] = [
+    "campaign_content",
+    "reports",
+    "email_activity",
+    "sent_to",
+    "eepurl",
+];
 
 impl Mailchimp {
     /// Makes `count` records of each kind and of each owner, spread over the half year before `now`.
@@ -47,7 +53,13 @@ impl Mailchimp {
         let word = format!("changed at {at}");
         match (chance, self.any("list_members"), self.any("reports")) {
             (0..25, Some(id), _) => {
-                self.update("list_members", &id, at, json!({ "full_name": word }));
+                let tags = match at % 3 {
+                    0 => json!([]),
+                    1 => json!([{"id": 1, "name": "new"}]),
+                    _ => json!([{"id": 1, "name": "new"}, {"id": 2, "name": word}]),
+                };
+                let fields = json!({"full_name": word, "tags_count": at % 3, "tags": tags});
+                self.update("list_members", &id, at, fields);
             }
             (25..35, Some(id), _) => {
                 let status = self
@@ -64,6 +76,9 @@ impl Mailchimp {
                 if let Some(segment) = self.any("segments") {
                     self.update("segments", &segment, at, json!({ "name": word }));
                 }
+            }
+            (80..85, _, Some(campaign)) => {
+                self.create_in("campaign_feedback", &campaign, at);
             }
             _ => drop(self.create("list_members", at)),
         }

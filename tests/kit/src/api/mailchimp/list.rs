@@ -67,6 +67,7 @@ impl Mailchimp {
                 .take(count.min(MOST))
                 .collect(),
             Paging::Whole => records,
+            Paging::One => return one(&records, owners, kind, request),
         };
         let rows: Vec<_> = page
             .iter()
@@ -160,6 +161,18 @@ fn row(kind: &Kind, record: &Record, request: &Request) -> Value {
     row["_links"] = json!([{"rel": "self", "href": "https://us21.api.mailchimp.com/3.0/x",
         "method": "GET", "targetSchema": "https://us21.api.mailchimp.com/schema"}]);
     row
+}
+
+/// The one object that an owner has; where nothing is known of it yet, its name alone.
+fn one(records: &[&Record], owners: &[&str], kind: &Kind, request: &Request) -> Reply {
+    let named = json!({ kind.id.field(): owners.last() });
+    let mut body = records.first().map_or(named, |one| row(kind, one, request));
+    if let ("campaign_content", Some(fields)) = (kind.stream, body.as_object_mut()) {
+        // What a campaign says does not say whose it is.
+        fields.shift_remove(kind.id.field());
+    }
+    trim(&mut body, request);
+    Reply::json(200, &body)
 }
 
 /// Leaves out what a request does not want.

@@ -33,8 +33,9 @@ impl Vendor for Counter {
         }
     }
 
-    fn allowance(&self, left: Allowance) -> Vec<(&'static str, String)> {
-        vec![("x-left", left.remaining.to_string())]
+    fn allowance(&self, left: &[Allowance]) -> Vec<(&'static str, String)> {
+        let told = |left: &Allowance| ("x-left", left.remaining.to_string());
+        left.iter().map(told).collect()
     }
 }
 

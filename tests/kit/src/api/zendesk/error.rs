@@ -32,6 +32,14 @@ pub(super) fn no_page() -> Reply {
     Reply::html(404, "The page you were looking for doesn't exist")
 }
 
+/// An endpoint that is not there for this account.
+pub(super) fn no_endpoint() -> Reply {
+    Reply::json(
+        404,
+        &json!({"error": "InvalidEndpoint", "description": "Not found"}),
+    )
+}
+
 pub(super) fn not_found() -> Reply {
     Reply::json(
         404,

@@ -4,7 +4,7 @@
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Kind {
     pub(super) stream: &'static str,
-    /// Where it is listed, after `/api/v2`; `{parent}` stands for the parent's id.
+    /// Where it is listed, after `/api/v2`; `{parent}` stands for the id of a parent.
     pub(super) path: &'static str,
     /// The field of the answer that holds the records.
     pub(super) items: &'static str,
@@ -60,11 +60,13 @@ pub enum Product {
     Talk,
     /// Conversations beside a ticket.
     SideConversations,
+    /// Queues and skills.
+    Routing,
 }
 
 impl Product {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Enterprise,
         Self::Growth,
         Self::Satisfaction,
@@ -72,6 +74,7 @@ impl Product {
         Self::Gather,
         Self::Talk,
         Self::SideConversations,
+        Self::Routing,
     ];
 }
 
@@ -225,10 +228,10 @@ pub(super) const KINDS: &[Kind] = &[
     kind("deleted_tickets", "/deleted_tickets", "deleted_tickets").shows(Clock::None),
     kind("deleted_users", "/deleted_users", "deleted_users").shows(Clock::None),
     kind("targets", "/targets", "targets").shows(Clock::Created),
-    kind("queues", "/queues", "queues").needs(Product::Enterprise),
+    kind("queues", "/queues", "queues").needs(Product::Routing),
     kind("account_attributes", "/routing/attributes", "attributes")
         .by(Paging::Pages)
-        .needs(Product::Enterprise),
+        .needs(Product::Routing),
     kind("job_statuses", "/job_statuses", "job_statuses").shows(Clock::None),
     kind("locales", "/locales", "locales").by(Paging::None),
     kind("dynamic_content_items", "/dynamic_content/items", "items"),
@@ -244,6 +247,14 @@ pub(super) const KINDS: &[Kind] = &[
     )
     .of("tickets")
     .needs(Product::SideConversations),
+    kind(
+        "side_conversation_events",
+        "/tickets/{parent}/side_conversations/{parent}/events",
+        "events",
+    )
+    .of("side_conversations")
+    .needs(Product::SideConversations)
+    .shows(Clock::Created),
     kind("calls", "/channels/voice/stats/incremental/calls", "calls")
         .by(Paging::TalkExport)
         .needs(Product::Talk),
@@ -299,6 +310,13 @@ pub(super) const KINDS: &[Kind] = &[
     kind("post_votes", "/community/posts/{parent}/votes", "votes")
         .of("posts")
         .needs(Product::Gather),
+    kind(
+        "post_comment_votes",
+        "/community/posts/{parent}/comments/{parent}/votes",
+        "votes",
+    )
+    .of("post_comments")
+    .needs(Product::Gather),
     kind("custom_objects", "/custom_objects", "custom_objects").by(Paging::None),
     kind(
         "custom_object_records",
@@ -315,7 +333,7 @@ pub(super) fn named(stream: &str) -> &'static Kind {
     found.unwrap_or_else(|| panic!("Zendesk has no {stream}"))
 }
 
-/// The kind that is listed at a path, and the parent in it.
+/// The kind that is listed at a path, and the parent in it, the nearest of several.
 pub(super) fn at<'a>(segments: &[&'a str]) -> Option<(&'static Kind, Option<&'a str>)> {
     KINDS.iter().find_map(|kind| {
         let parts: Vec<_> = kind
@@ -328,7 +346,7 @@ pub(super) fn at<'a>(segments: &[&'a str]) -> Option<(&'static Kind, Option<&'a 
                 .iter()
                 .zip(segments)
                 .all(|(part, seen)| *part == "{parent}" || part == seen);
-        let parent = parts.iter().position(|part| *part == "{parent}");
+        let parent = parts.iter().rposition(|part| *part == "{parent}");
         fits.then(|| (kind, parent.map(|index| segments[index])))
     })
 }

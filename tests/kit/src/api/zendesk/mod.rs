@@ -172,7 +172,7 @@ impl Zendesk {
             _ => {}
         }
         let Some((kind, parent)) = kind::at(&segments) else {
-            return error::not_found();
+            return error::no_endpoint();
         };
         self.read_kind(kind, parent, request, now)
     }
@@ -184,7 +184,11 @@ impl Zendesk {
         {
             return match product {
                 Product::Guide | Product::Gather | Product::Talk => error::no_page(),
-                _ => error::no_access(),
+                Product::Routing => error::no_endpoint(),
+                Product::Enterprise
+                | Product::Growth
+                | Product::Satisfaction
+                | Product::SideConversations => error::no_access(),
             };
         }
         if let (Some(parents), Some(id)) = (kind.parent, parent) {
@@ -240,11 +244,31 @@ impl Vendor for Zendesk {
         self.subdomain.clone()
     }
 
-    fn allowance(&self, left: Allowance) -> Vec<(&'static str, String)> {
-        vec![
-            ("x-rate-limit", left.limit.to_string()),
-            ("x-rate-limit-remaining", left.remaining.to_string()),
-        ]
+    /// The account's in headers of their own, each twice; an endpoint's in one.
+    fn allowance(&self, left: &[Allowance]) -> Vec<(&'static str, String)> {
+        let mut told = Vec::new();
+        for left in left {
+            let Allowance {
+                limit, remaining, ..
+            } = left;
+            match left.name {
+                "exports" => told.push((
+                    "zendesk-ratelimit-incremental-exports",
+                    format!(
+                        "total={limit}; remaining={remaining}; resets={}",
+                        left.reset
+                    ),
+                )),
+                _ => told.extend([
+                    ("x-rate-limit", limit.to_string()),
+                    ("ratelimit-limit", limit.to_string()),
+                    ("x-rate-limit-remaining", remaining.to_string()),
+                    ("ratelimit-remaining", remaining.to_string()),
+                    ("ratelimit-reset", left.reset.to_string()),
+                ]),
+            }
+        }
+        told
     }
 
     fn expire_tokens(&mut self) {

@@ -110,6 +110,8 @@ async fn what_a_plan_lacks_is_refused() {
     assert!(answer.status == 403 && answer.text().contains("do not have access to this page"));
     let answer = world.get("/community/posts").await;
     assert!(answer.status == 404 && answer.text().contains("<html>"));
+    let answer = world.get("/queues").await;
+    assert!(answer.status == 404 && answer.text().contains("InvalidEndpoint"));
     let settings = world.read("/account/settings").await;
     assert_eq!(
         settings["settings"]["side_conversations"]["show_in_context_panel"],
@@ -149,6 +151,9 @@ async fn exports_share_a_limit_that_answers_in_plain_text() {
     let answer = world.get("/groups").await;
     assert_eq!(answer.header("x-rate-limit"), Some("700"));
     assert_eq!(answer.header("x-rate-limit-remaining"), Some("689"));
+    assert_eq!(answer.header("ratelimit-reset"), Some("60"));
+    let exports = "zendesk-ratelimit-incremental-exports";
+    assert_eq!(answer.header(exports), None, "groups are no export");
 }
 
 #[tokio::test]
