@@ -321,7 +321,7 @@ async fn a_key_makes_deletes_soft_and_a_row_without_it_is_rejected() {
         "1 ann true, 2 bob the second false, 3 cy false"
     );
     let why = word(&runs.file(), "SELECT max(reason) FROM _tributary.rejected");
-    assert!(why.contains("row 5 has no value in `id`"), "{why}");
+    assert!(why.contains("has no value in `id`"), "{why}");
 }
 
 /// Either all rows of the old contents or all of the new ones: whoever looks never sees a mixture.
@@ -367,6 +367,60 @@ async fn a_first_sync_survives_being_killed() {
     runs.survives_kills(6).await;
 }
 
+/// Google counts requests, however few cells they ask for.
+#[tokio::test(flavor = "multi_thread")]
+async fn small_tabs_share_requests() {
+    let runs = start(|book, now| {
+        for number in 0..12 {
+            book.add_sheet(&format!("Tab {number}"), &orders(), now);
+        }
+    });
+    runs.sync().await;
+    assert_eq!(values_asked(&runs), 1, "twelve tabs fit into one request");
+    assert_eq!(
+        line(&runs, "SELECT name FROM api.\"Tab 11\" ORDER BY id"),
+        "ann, bob, cy"
+    );
+    // Days later: long after Drive has told of everything.
+    runs.simulator.clock().advance(2 * DAY);
+    runs.sync().await;
+    let before = values_asked(&runs);
+    runs.sync().await;
+    assert_eq!(values_asked(&runs), before, "nothing has changed");
+    edit(&runs, |book, now| book.set("Tab 7", (1, 1), "dan", now));
+    runs.sync().await;
+    assert_eq!(values_asked(&runs), before + 1);
+    assert_eq!(
+        line(&runs, "SELECT name FROM api.\"Tab 7\" ORDER BY id"),
+        "dan, bob, cy"
+    );
+}
+
+/// A tab that changes between the request for several and its turn is read again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tab_that_changes_before_its_turn_is_not_taken_for_what_it_was() {
+    let runs = start(|book, now| {
+        for number in 0..3 {
+            book.add_sheet(&format!("Tab {number}"), &orders(), now - DAY);
+        }
+    });
+    let mut files = 0;
+    runs.simulator.before_each(move |sheets, request, now| {
+        if request.path.starts_with("/drive") {
+            files += 1;
+            if files == 2 {
+                // Drive is asked after the first tab: the others have come with it.
+                sheets.only_book().set("Tab 2", (1, 1), "dan", now);
+            }
+        }
+    });
+    runs.sync().await;
+    assert_eq!(
+        line(&runs, "SELECT name FROM api.\"Tab 2\" ORDER BY id"),
+        "dan, bob, cy"
+    );
+}
+
 /// Sixty reads a minute for all that use a service account.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_quota_is_kept() {
@@ -375,6 +429,9 @@ async fn the_quota_is_kept() {
             book.add_sheet(&format!("Tab {number}"), &orders(), now);
         }
     });
+    // Several tabs are too much for one request: each is asked for alone.
+    runs.simulator
+        .with(|sheets, _| sheets.slow_above = Some(300));
     // A minute of three seconds: twenty times as many requests in each.
     let second = std::time::Duration::from_secs(1);
     runs.simulator.limits().set(Sheets::limits(3 * second));

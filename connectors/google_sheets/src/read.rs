@@ -7,14 +7,15 @@
 //! Rows and the cursor that covers them leave together, and the rows of a tab all in one load: a table
 //! is replaced in one step. // G1 G2
 
+mod ahead;
 mod take;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tributary_model::{
-    Error, ErrorKind, Output, Phase, Positions, ReadRequest, Result, Scope, State, StreamName,
-    TruncateKind, Until, now,
+    Error, ErrorKind, Output, Phase, Positions, ReadRequest, Result, Scope, State, Stream,
+    StreamName, TruncateKind, Until, now,
 };
 
 use crate::a1::Area;
@@ -25,6 +26,7 @@ use crate::google::{Drive, Got, Spot};
 use crate::source::Inner;
 use crate::watch;
 
+use ahead::{Ahead, Fetched};
 use take::{Earlier, Take, Target};
 
 /// Cells of one request: what Google computes and sends without effort.
@@ -46,8 +48,9 @@ pub(crate) async fn read(
     loop {
         let mut reader = Reader::new(inner, out, &state).await?;
         let mut moved = BTreeMap::new();
-        for stream in request.streams {
-            if let Some(cursor) = reader.stream(&stream.name, &state).await? {
+        for (place, stream) in request.streams.iter().enumerate() {
+            let follow = &request.streams[place + 1..];
+            if let Some(cursor) = reader.stream(&stream.name, follow, &state).await? {
                 moved.insert(stream.name.clone(), cursor);
             }
         }
@@ -68,6 +71,7 @@ struct Reader<'a> {
     /// What Drive said last; nothing where it does not tell.
     file: Option<FileVersion>,
     now: i64,
+    ahead: Ahead,
 }
 
 /// How a walk through a tab ended.
@@ -105,29 +109,67 @@ impl<'a> Reader<'a> {
             book,
             file,
             now,
+            ahead: Ahead::default(),
         })
     }
 
-    /// Reads a stream; its new cursor, where it has one.
-    async fn stream(&mut self, name: &StreamName, state: &State<Cursor>) -> Result<Option<Cursor>> {
+    /// The reading before, where it was of the same tab by the same options.
+    fn known<'s>(
+        &self,
+        name: &StreamName,
+        part: &Part,
+        state: &'s State<Cursor>,
+    ) -> Option<&'s Cursor> {
+        let options = self.inner.options(name, part);
+        state.streams.get(name).filter(|cursor| {
+            cursor.spreadsheet == self.inner.google.spreadsheet
+                && cursor.part == part.id
+                && cursor.options == options
+                && !cursor.is_gone
+        })
+    }
+
+    /// Whether a tab has to be read.
+    fn is_due(&self, known: Option<&Cursor>) -> bool {
+        match (known, &self.file) {
+            (Some(cursor), Some(file)) => !watch::is_unchanged(cursor, file, self.now),
+            _ => true,
+        }
+    }
+
+    /// Fetches a tab that has to be read, with others that have to be read after it.
+    async fn fetch(&mut self, part: &Part, follow: &[Stream], state: &State<Cursor>) -> Result<()> {
+        let mut ahead = std::mem::take(&mut self.ahead);
+        let due = follow.iter().filter_map(|stream| {
+            let part = self.parts.there.get(&stream.name)?;
+            self.is_due(self.known(&stream.name, part, state))
+                .then_some(part)
+        });
+        let now = now().timestamp();
+        let fetched = ahead.fetch(&self.inner.google, part, due, now).await;
+        self.ahead = ahead;
+        fetched
+    }
+
+    /// Reads a stream, which others `follow`; its new cursor, where it has one.
+    async fn stream(
+        &mut self,
+        name: &StreamName,
+        follow: &[Stream],
+        state: &State<Cursor>,
+    ) -> Result<Option<Cursor>> {
         let before = state.streams.get(name);
         let Some(part) = self.parts.there.get(name).cloned() else {
             return self.missing(name, before).await;
         };
         let options = self.inner.options(name, &part);
-        let known = before.filter(|cursor| {
-            cursor.spreadsheet == self.inner.google.spreadsheet
-                && cursor.part == part.id
-                && cursor.options == options
-                && !cursor.is_gone
-        });
-        if let (Some(cursor), Some(file)) = (known, &self.file)
-            && watch::is_unchanged(cursor, file, self.now)
-        {
+        let known = self.known(name, &part, state);
+        if !self.is_due(known) {
             self.out.phase(name, Phase::Streaming).await?;
             return Ok(None);
         }
         self.out.phase(name, Phase::Snapshot).await?;
+        self.fetch(&part, follow, state).await?;
         let target = Target {
             stream: name.clone(),
             place: self.inner.settings.place(&name.name, &part.name),
@@ -158,9 +200,18 @@ impl<'a> Reader<'a> {
         let name = target.stream.clone();
         let (mut tried, mut earlier) = (0, Earlier::Nothing);
         loop {
-            let (file, read_at) = (self.file.clone(), now().timestamp());
+            let (file, fetched) = (self.file.clone(), self.ahead.take(&part));
+            let read_at = fetched
+                .as_ref()
+                .map_or_else(|| now().timestamp(), |it| it.read_at);
             let mut take = Take::new(&target, &part, self.out, earlier);
-            let walked = self.walk(&mut take, &mut part).await?;
+            let walked = match fetched {
+                Some(Fetched { rows, .. }) => {
+                    take.rows(rows).await?;
+                    Walked::Whole
+                }
+                None => self.walk(&mut take, &mut part).await?,
+            };
             tried += 1;
             let steady = match walked {
                 Walked::Gone => return self.missing(&name, before).await,
@@ -247,6 +298,7 @@ impl<'a> Reader<'a> {
             Drive::Told(file) if file.version == *before => false,
             Drive::Told(file) => {
                 self.file = Some(file.version);
+                self.ahead.forget();
                 true
             }
             Drive::Silent(_) => false,

@@ -3,34 +3,27 @@
 use serde_json::json;
 use tempfile::TempDir;
 use tributary_google_sheets::GoogleSheets;
-use tributary_model::{AnySource, Source};
-use tributary_testkit::api::conformance::{Api, Reading};
+use tributary_model::AnySource;
+use tributary_testkit::api::conformance::{Api, Reading, connected, simulated};
 use tributary_testkit::api::sheets::Sheets;
 use tributary_testkit::api::simulator::Simulator;
 
-fn simulated(rows: usize) -> Simulator<Sheets> {
-    let mut model = Sheets::new(7);
-    model.populate_all(rows, tributary_model::now().timestamp());
-    Simulator::start(model)
-}
-
 async fn source(simulator: &Simulator<Sheets>, folder: &TempDir) -> GoogleSheets {
-    let url = simulator.url();
-    let (mut settings, files) = simulator.with(|model, _| (model.settings(&url), model.files()));
-    for (name, content) in files {
+    let mut more = json!({});
+    for (name, content) in simulator.with(|model, _| model.files()) {
         let path = folder.path().join(name);
         std::fs::write(&path, content).expect("a file can be written");
-        settings["credentials_file"] = json!(path);
+        more["credentials_file"] = json!(path);
     }
-    let config = serde_json::from_value(settings).expect("these are settings");
-    GoogleSheets::connect(config)
-        .await
-        .expect("it can be configured")
+    connected(simulator, &more).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reading_is_complete() {
-    let (simulator, folder) = (simulated(30), tempfile::tempdir().expect("a folder"));
+    let (simulator, folder) = (
+        simulated::<Sheets>(30),
+        tempfile::tempdir().expect("a folder"),
+    );
     let source = source(&simulator, &folder).await;
     Reading::new(&simulator, &source as &dyn AnySource)
         .await
@@ -41,7 +34,10 @@ async fn a_reading_is_complete() {
 /// Google gives up on more than a thousand cells here: windows get smaller, and there are many.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_large_grid_is_read_in_windows_and_survives_being_cut() {
-    let (simulator, folder) = (simulated(600), tempfile::tempdir().expect("a folder"));
+    let (simulator, folder) = (
+        simulated::<Sheets>(600),
+        tempfile::tempdir().expect("a folder"),
+    );
     let source = source(&simulator, &folder).await;
     simulator.with(|model, _| model.slow_above = Some(1_200));
     let reading = Reading::new(&simulator, &source as &dyn AnySource).await;
@@ -54,7 +50,10 @@ async fn a_large_grid_is_read_in_windows_and_survives_being_cut() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reading_survives_being_cut() {
-    let (simulator, folder) = (simulated(20), tempfile::tempdir().expect("a folder"));
+    let (simulator, folder) = (
+        simulated::<Sheets>(20),
+        tempfile::tempdir().expect("a folder"),
+    );
     let source = source(&simulator, &folder).await;
     Reading::new(&simulator, &source as &dyn AnySource)
         .await
@@ -64,7 +63,10 @@ async fn a_reading_survives_being_cut() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reading_survives_drift() {
-    let (simulator, folder) = (simulated(20), tempfile::tempdir().expect("a folder"));
+    let (simulator, folder) = (
+        simulated::<Sheets>(20),
+        tempfile::tempdir().expect("a folder"),
+    );
     let source = source(&simulator, &folder).await;
     Reading::new(&simulator, &source as &dyn AnySource)
         .await
@@ -74,7 +76,10 @@ async fn a_reading_survives_drift() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reading_survives_storms() {
-    let (simulator, folder) = (simulated(10), tempfile::tempdir().expect("a folder"));
+    let (simulator, folder) = (
+        simulated::<Sheets>(10),
+        tempfile::tempdir().expect("a folder"),
+    );
     let source = source(&simulator, &folder).await;
     Reading::new(&simulator, &source as &dyn AnySource)
         .await
@@ -84,7 +89,10 @@ async fn a_reading_survives_storms() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reading_survives_tokens_that_expire() {
-    let (simulator, folder) = (simulated(10), tempfile::tempdir().expect("a folder"));
+    let (simulator, folder) = (
+        simulated::<Sheets>(10),
+        tempfile::tempdir().expect("a folder"),
+    );
     let source = source(&simulator, &folder).await;
     Reading::new(&simulator, &source as &dyn AnySource)
         .await
