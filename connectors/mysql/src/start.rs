@@ -2,8 +2,8 @@
 //!
 //! A position is only ever continued on the server that wrote it, or, by GTID, on one that proves
 //! to have the same transactions. That it is the same server with the same log is checked besides:
-//! a log that was reset gives out the same names of files and numbers of transactions again. The absence of a position means the beginning, never the end of
-//! the log.
+//! a log that was reset gives out the same names of files and numbers of transactions again. The
+//! absence of a position means the beginning, never the end of the log.
 
 use std::collections::{BTreeMap, BTreeSet};
 
