@@ -417,6 +417,7 @@ async fn what_can_not_be_compared_says_why() {
     tamper(&world, "UPDATE warehouse.w.e SET n = 3 WHERE id = 'a'");
     let stream = verify_one(&world, "main:w.e", 1).await;
     assert_eq!(told(&stream), [r#"different {"id":"a"} ["n"]"#]);
+    verify(&world, &["main:w.e", "--repair"], 0).await;
     // A layout that is on its way is no difference either.
     world
         .server
@@ -426,6 +427,17 @@ async fn what_can_not_be_compared_says_why() {
     text.says("has changed since the last sync");
     world.sync().await;
     verify_one(&world, "main:w.kept", 0).await;
+    // They do not stand in the way of the others.
+    let streams = verify(&world, &["main"], 0).await;
+    let status = |name: &str| {
+        let stream = streams.iter().find(|stream| stream["stream"] == name);
+        stream.unwrap()["status"].clone()
+    };
+    assert_eq!(status("w.kept"), "equal");
+    assert_eq!(
+        (status("w.every"), status("w.keyless")),
+        ("skipped".into(), "skipped".into())
+    );
     // Of a history the versions that are current are compared.
     world
         .server

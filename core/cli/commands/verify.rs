@@ -74,26 +74,20 @@ async fn one(
 }
 
 fn exit(reports: &[VerifyReport]) -> Exit {
-    let is_good = |report: &VerifyReport| {
-        report.error.is_none() && matches!(report.status, Agreement::Equal | Agreement::Repaired)
-    };
-    if reports.iter().all(is_good) {
+    let streams = || reports.iter().flat_map(|report| &report.streams);
+    let is_bad = |status| matches!(status, Agreement::Different | Agreement::Failed);
+    let was_compared = |status| !matches!(status, Agreement::Skipped | Agreement::Failed);
+    let any_compared = streams().any(|stream| was_compared(stream.status));
+    let any_bad = reports.iter().any(|report| report.error.is_some())
+        || streams().any(|stream| is_bad(stream.status));
+    if any_compared && !any_bad {
         return Exit::Done;
     }
-    let mut kinds = reports
-        .iter()
-        .flat_map(|report| {
-            let streams = report.streams.iter().map(|stream| stream.error.as_ref());
-            streams.chain([report.error.as_ref()])
-        })
-        .flatten()
-        .map(|error| error.kind);
-    let nothing_compared = reports
-        .iter()
-        .flat_map(|report| &report.streams)
-        .all(|stream| stream.status == Agreement::Failed);
+    let of_streams = streams().map(|stream| stream.error.as_ref());
+    let errors = of_streams.chain(reports.iter().map(|report| report.error.as_ref()));
+    let mut errors = errors.flatten();
     // What was typed or configured can't be meant, and nothing else was found out.
-    match nothing_compared && kinds.all(|kind| kind == ErrorKind::Config) {
+    match !any_compared && errors.all(|error| error.kind == ErrorKind::Config) {
         true => exit_of(ErrorKind::Config),
         false => Exit::Failed,
     }

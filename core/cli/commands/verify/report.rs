@@ -174,6 +174,7 @@ fn difference(difference: Difference) -> &'static str {
 fn word(status: Agreement) -> &'static str {
     match status {
         Agreement::Equal => "equal",
+        Agreement::Skipped => "skipped",
         Agreement::Repaired => "repaired, now equal",
         Agreement::Different => "different",
         Agreement::Failed => "failed",

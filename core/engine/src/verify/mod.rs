@@ -32,7 +32,7 @@ use crate::retry::{Action, action};
 
 use repair::Repair;
 use stream::{Comparison, Outcome};
-use subject::Subject;
+use subject::{Subject, refusal};
 
 pub use report::{
     Agreement, ColumnReport, Counts, Difference, KeyReport, StreamComparison, VerifyReport,
@@ -121,6 +121,14 @@ impl Run<'_> {
             estimated_rows: stream.estimated_rows,
         });
         let mut report = self.report(&stream.name);
+        if let Some(error) = refusal(self.connection, stream) {
+            report.fail(&error);
+            let name = stream.name.to_string();
+            if !self.request.only.0.contains(&name) {
+                report.status = Agreement::Skipped;
+            }
+            return report;
+        }
         let mut failed = 0;
         loop {
             let error = match self.rounds(stream, &mut report).await {

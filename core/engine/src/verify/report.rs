@@ -12,6 +12,8 @@ use crate::report::ErrorReport;
 pub enum Agreement {
     /// Both sides hold the same rows.
     Equal,
+    /// The table holds something else than the source's rows of today, and was not named.
+    Skipped,
     /// They did not, and do now: compared again after the repair.
     Repaired,
     /// They do not.

@@ -19,7 +19,7 @@ use tributary_model::{
 };
 
 use crate::connection::Connection;
-use crate::normalize::{ID, Table, cast_value};
+use crate::normalize::{Table, cast_value};
 use crate::plan;
 
 use super::canon::Canon;
@@ -74,7 +74,6 @@ impl<'a> Subject<'a> {
         };
         let table = shaper(connection, stream, &existing, &base)?;
         let plan = table.plan().clone();
-        refuse(&plan)?;
         let had = existing.get(&name).ok_or_else(|| not_there(&plan))?;
         let has = |column: &TableColumn| {
             let mut had = had.iter();
@@ -268,23 +267,23 @@ fn is_system(column: &TableColumn) -> bool {
     column.name.starts_with(SYSTEM)
 }
 
-/// Tables that hold something else than the source's rows of today.
-fn refuse(plan: &TablePlan) -> Result<()> {
-    let stream = &plan.stream;
-    let (what, fix) = match plan.mode {
+/// Why a stream's table can't be compared: it holds something else than the source's rows of today.
+pub(crate) fn refusal(connection: &Connection, stream: &Stream) -> Option<Error> {
+    let name = &stream.name;
+    let (what, fix) = match connection.options.of(name).mode {
         Mode::Append => (
             format!(
-                "{stream} is kept with `mode: append`: its table has every change, not the rows of today"
+                "{name} is kept with `mode: append`: its table has every change, not the rows of today"
             ),
             "Compare streams that are kept with `merge`, `replace` or `history`.",
         ),
-        Mode::Merge | Mode::Replace | Mode::History if plan.key == [ID] => (
-            format!("{stream} has no key, so its rows can't be told apart"),
+        Mode::Merge | Mode::Replace | Mode::History if stream.schema.key.is_empty() => (
+            format!("{name} has no key, so its rows can't be told apart"),
             "Give the table a primary key in the source.",
         ),
-        Mode::Merge | Mode::Replace | Mode::History => return Ok(()),
+        Mode::Merge | Mode::Replace | Mode::History => return None,
     };
-    Err(Error::new(ErrorKind::Config, what).fix(fix))
+    Some(Error::new(ErrorKind::Config, what).fix(fix))
 }
 
 fn not_there(plan: &TablePlan) -> Error {
