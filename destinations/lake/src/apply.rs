@@ -14,6 +14,7 @@ use crate::iceberg::Iceberg;
 use crate::log::{Entry, Snapshot};
 use crate::store::{Completion, Pending, Store};
 use crate::system;
+use crate::table::TableChange;
 use crate::views;
 
 /// Requests at the same time. // G6
@@ -82,27 +83,35 @@ async fn spread(
     entry: &Entry,
     after: &Snapshot,
 ) -> Result<()> {
+    // What nobody has seen no snapshot names, and no view.
+    let (hidden, seen): (Vec<&TableChange>, Vec<&TableChange>) = entry
+        .tables()
+        .iter()
+        .partition(|change| change.definition.is_beside());
     match iceberg {
         // Files that go stay, as older snapshots name them.
         Some(iceberg) => iceberg.apply(of, entry, after).await?,
         None => {
-            let removed = entry
-                .tables()
-                .iter()
-                .flat_map(|table| table.removed.clone());
-            stream::iter(removed.collect::<Vec<_>>())
-                .map(|key| async move { store.delete(&key).await })
-                .buffer_unordered(REQUESTS)
-                .try_collect::<()>()
-                .await?;
-            for change in entry.tables().iter().filter(|change| change.redefined) {
+            remove(store, &seen).await?;
+            for change in seen.iter().filter(|change| change.redefined) {
                 for (key, text) in views::of(store.as_ref(), &change.definition) {
                     store.put(&key, text.into()).await?;
                 }
             }
         }
     }
+    remove(store, &hidden).await?;
     system::write(store.as_ref(), of, entry).await
+}
+
+/// Deletes what changes take out.
+async fn remove(store: &Arc<dyn Store>, changes: &[&TableChange]) -> Result<()> {
+    let removed = changes.iter().flat_map(|change| change.removed.clone());
+    stream::iter(removed.collect::<Vec<_>>())
+        .map(|key| async move { store.delete(&key).await })
+        .buffer_unordered(REQUESTS)
+        .try_collect()
+        .await
 }
 
 /// The error of a commit whose files can't be brought back.

@@ -98,6 +98,9 @@ pub(crate) enum MergeBy {
     /// Files stay as they are, and files beside them name the rows that are no more, by their
     /// places. Of Iceberg only.
     PositionDeletes,
+    /// Files stay as they are, and files beside them name the keys of rows that are no more: nothing is
+    /// looked up, and readers pay for it. Of Iceberg only.
+    EqualityDeletes,
 }
 
 /// Who encrypts objects where they are stored.
@@ -242,8 +245,16 @@ impl Config {
                 "Write `merge: change_log`, which does for Parquet what position deletes do for \
                  Iceberg, or `format: iceberg`.",
             )),
+            (Format::Parquet, MergeBy::EqualityDeletes) => Some((
+                "`merge: equality_deletes` is about tables of Iceberg",
+                "Write `merge: change_log`, which does for Parquet what equality deletes do for \
+                 Iceberg, or `format: iceberg`.",
+            )),
             (Format::Parquet, MergeBy::CopyOnWrite | MergeBy::ChangeLog)
-            | (Format::Iceberg, MergeBy::CopyOnWrite | MergeBy::PositionDeletes) => None,
+            | (
+                Format::Iceberg,
+                MergeBy::CopyOnWrite | MergeBy::PositionDeletes | MergeBy::EqualityDeletes,
+            ) => None,
         };
         let fault = |(message, fix): (&str, &str), at: &'static [&'static str]| {
             Fault::mistake(at, Error::new(ErrorKind::Config, message).fix(fix))

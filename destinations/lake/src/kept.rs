@@ -6,11 +6,11 @@ use arrow_schema::SchemaRef;
 use tributary_model::{Mode, Result, TableColumn, TablePlan};
 
 use crate::config::{Format, MergeBy};
+use crate::equality::tells_rows;
 use crate::iceberg::{Division, of_files};
 use crate::keys::Keys;
 use crate::layout::schema;
 use crate::partition::{Partitions, Term};
-use crate::place;
 use crate::roller::{Folders, Roller};
 use crate::site::Site;
 use crate::table::{Definition, Table};
@@ -27,6 +27,9 @@ pub(crate) fn schema_of(definition: &Definition, format: Format) -> SchemaRef {
 
 /// How the table is changed: as configured, save that changes stay changes until it is emptied.
 pub(crate) fn merge_by(site: &Site, plan: &TablePlan, base: Option<&Table>) -> MergeBy {
+    if base.is_some_and(|base| base.definition.is_beside()) {
+        return MergeBy::CopyOnWrite;
+    }
     let wanted = site.config.merge_by(&plan.table);
     let is_log = |base: &Table| base.definition.is_change_log() && !base.files.is_empty();
     if wanted == MergeBy::CopyOnWrite && base.is_some_and(is_log) {
@@ -37,12 +40,21 @@ pub(crate) fn merge_by(site: &Site, plan: &TablePlan, base: Option<&Table>) -> M
         );
         return MergeBy::ChangeLog;
     }
-    wanted
+    let is_of_key = |column: &&TableColumn| plan.key.contains(&column.name);
+    let mut key = plan.columns.iter().filter(is_of_key);
+    match wanted {
+        // Iceberg does not compare numbers that are only about equal.
+        MergeBy::EqualityDeletes if key.any(|column| !tells_rows(&column.data_type.to_arrow())) => {
+            MergeBy::PositionDeletes
+        }
+        wanted => wanted,
+    }
 }
 
 /// By what the table is divided: of the configured ways those for which it has the columns.
 pub(crate) fn divisions(site: &Site, definition: &Definition) -> Result<Vec<Term>> {
-    let mut terms = site.config.partition_by(&definition.table)?;
+    let settings = definition.beside.as_ref().unwrap_or(&definition.table);
+    let mut terms = site.config.partition_by(settings)?;
     terms.retain(|term| term.fits(definition.columns()));
     Ok(terms)
 }
@@ -80,7 +92,7 @@ pub(crate) fn shape(
         false => None,
     };
     Ok(Shape {
-        folder: place::folder(&plan.table),
+        folder: definition.folder(),
         partition: String::new(),
         layout: definition.newest(),
         schema: schema.clone(),

@@ -19,6 +19,7 @@ use tributary_model::Result;
 use tributary_sql::{DELETED, SYNCED_AT};
 
 use crate::config::{Format, MergeBy};
+use crate::equality::KeyWriter;
 use crate::error::arrow;
 use crate::keys::Keys;
 use crate::layout::{conform, constant};
@@ -63,18 +64,29 @@ impl Target {
         };
         self.end_direct()?;
         self.gather()?;
-        let touched = self.touched(&mut stage)?;
+        let mut keys = None;
         let touched = match self.definition.merge {
-            MergeBy::PositionDeletes => self.spare(touched)?,
+            // What is cleared is not told by keys, so that the rows have to be looked at.
+            MergeBy::EqualityDeletes if stage.cleared().is_none() => {
+                self.bound_deletes()?;
+                let own = self.touched(&mut stage, Among::Own)?;
+                self.mark_unseen(&mut stage)?;
+                keys = self.key_writer(&stage)?;
+                files(own)
+            }
+            MergeBy::EqualityDeletes | MergeBy::PositionDeletes => {
+                let touched = self.touched(&mut stage, Among::All)?;
+                self.spare(touched)?
+            }
             MergeBy::CopyOnWrite | MergeBy::ChangeLog => {
-                touched.into_iter().map(|(held, _)| held).collect()
+                files(self.touched(&mut stage, Among::All)?)
             }
         };
         self.rewrite(touched, |rows| {
             let keys = stage.keys().of(rows)?;
             stage.judge_rows(&keys, rows)
         })?;
-        self.insert(&mut stage)
+        self.insert(&mut stage, keys)
     }
 
     /// Marks every row as deleted that is not.
@@ -132,25 +144,29 @@ impl Target {
     }
 
     /// The files that have to be written anew, and which of their rows are why.
-    fn touched(&self, stage: &mut Stage) -> Result<Vec<(Held, Hits)>> {
-        let mut touched = Vec::new();
-        let mut small: BTreeMap<String, Vec<Held>> = BTreeMap::new();
-        for held in self.held() {
+    fn touched(&mut self, stage: &mut Stage, among: Among) -> Result<Vec<(Held, Hits)>> {
+        let mut files = self.held();
+        match among {
+            Among::Own => files.retain(|held| held.upload.is_some()),
+            Among::All => self.know_erased()?,
+        }
+        let (mut touched, mut others) = (Vec::new(), Vec::new());
+        for held in files {
             let hits = self.hits(&held, stage)?;
-            if !hits.is_none() {
-                touched.push((held, hits));
-            } else if held.file.bytes < SMALL {
-                small
-                    .entry(held.file.partition.clone())
-                    .or_default()
-                    .push(held);
+            match hits.is_none() {
+                true => others.push(held),
+                false => touched.push((held, hits)),
             }
         }
-        let too_many = small
-            .into_values()
-            .filter(|files| files.len() >= TOO_MANY_SMALL);
-        touched.extend(too_many.flatten().map(|held| (held, Hits::default())));
+        let too_many = too_many_small(others);
+        touched.extend(too_many.map(|held| (held, Hits::default())));
         Ok(touched)
+    }
+
+    /// Puts small files together where they are too many.
+    pub(crate) fn renew_small(&mut self) -> Result<()> {
+        let small: Vec<Held> = too_many_small(self.held()).collect();
+        self.rewrite(small, |rows| Ok(vec![Fate::Stays; rows.num_rows()]))
     }
 
     /// The rows of a file that changes are about.
@@ -190,11 +206,14 @@ impl Target {
     }
 
     /// Writes files anew, each row by its fate.
-    fn rewrite(
+    pub(crate) fn rewrite(
         &mut self,
         files: Vec<Held>,
         mut fate: impl FnMut(&RecordBatch) -> Result<Vec<Fate>>,
     ) -> Result<()> {
+        if files.iter().any(|held| held.upload.is_none()) {
+            self.know_erased()?;
+        }
         let mut folders: BTreeMap<String, Vec<Held>> = BTreeMap::new();
         for held in files {
             folders
@@ -248,7 +267,7 @@ impl Target {
     }
 
     /// Brings the changes' own rows in.
-    fn insert(&mut self, stage: &mut Stage) -> Result<()> {
+    fn insert(&mut self, stage: &mut Stage, mut keys: Option<KeyWriter>) -> Result<()> {
         let winners = stage.winners();
         let mut roller = self.roller(None)?;
         let mut sorter = Sorter::new(stage.keys());
@@ -256,6 +275,10 @@ impl Target {
         for rows in stage.batches()? {
             let rows = rows?;
             let (enters, deleted) = winners.part(from, rows.num_rows());
+            if let Some(keys) = &mut keys {
+                let last = winners.last(from, rows.num_rows());
+                keys.write(&filter_record_batch(&rows, &last).map_err(arrow("choosing keys"))?)?;
+            }
             from += rows.num_rows();
             let rows = replace(&rows, DELETED, Arc::new(deleted))?;
             let rows = filter_record_batch(&rows, &enters).map_err(arrow("choosing rows"))?;
@@ -267,7 +290,7 @@ impl Target {
             roller.write(&rows)?;
         }
         self.ended.extend(roller.finish()?);
-        Ok(())
+        keys.map_or(Ok(()), |keys| self.end_keys(keys))
     }
 
     /// The rows that stay, those that are marked changed.
@@ -305,8 +328,34 @@ impl Target {
     }
 }
 
+/// Which of a table's files changes are looked for in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Among {
+    /// All of them.
+    All,
+    /// Those of the load that is under way.
+    Own,
+}
+
+fn files(touched: Vec<(Held, Hits)>) -> Vec<Held> {
+    touched.into_iter().map(|(held, _)| held).collect()
+}
+
+/// The small files of folders that have too many of them.
+fn too_many_small(files: Vec<Held>) -> impl Iterator<Item = Held> {
+    let mut folders: BTreeMap<String, Vec<Held>> = BTreeMap::new();
+    for held in files.into_iter().filter(|held| held.file.bytes < SMALL) {
+        let folder = folders.entry(held.file.partition.clone()).or_default();
+        folder.push(held);
+    }
+    let too_many = folders.into_values();
+    too_many
+        .filter(|files| files.len() >= TOO_MANY_SMALL)
+        .flatten()
+}
+
 /// Whether no key of the changes can be in a file.
-fn is_apart(file: &DataFile, stage: &Stage) -> bool {
+pub(crate) fn is_apart(file: &DataFile, stage: &Stage) -> bool {
     match (&file.bounds, stage.reach().bounds()) {
         (Some(file), Some(changes)) => !file.may_meet(changes),
         _ => false,

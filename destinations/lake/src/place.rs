@@ -10,10 +10,14 @@
 use tributary_model::{ConnectionName, TableName};
 use uuid::Uuid;
 
+/// What the keys of everything begin with that is no row of a table.
+pub(crate) const SYSTEM: &str = "_tributary/";
 /// Files that are being written, of stores that keep them as files.
 pub(crate) const UPLOADS: &str = "_tributary/uploads/";
 /// Objects on their way to their names.
 pub(crate) const TEMPORARY: &str = "_tributary/tmp/";
+/// Files of tables that nobody sees yet.
+pub(crate) const NEXT: &str = "_tributary/next/";
 /// One object for each connection.
 pub(crate) const CONNECTIONS: &str = "_tributary/connections/";
 /// The longest name that stays below what file systems take, each byte written as `%41`.
@@ -86,11 +90,20 @@ pub(crate) fn folder(table: &TableName) -> String {
     format!("{}/{}/", segment(&table.schema), segment(&table.table))
 }
 
+/// The folder of a table that is built beside another one.
+pub(crate) fn beside(table: &TableName) -> String {
+    format!("{NEXT}{}", folder(table))
+}
+
 /// A new file of a table: a name that no attempt has used before, so that no two files are ever
 /// taken for one another.
 pub(crate) fn data_file(folder: &str, partition: &str, sequence: u64) -> String {
+    let end = match folder.starts_with(NEXT) {
+        true => "rows",
+        false => "parquet",
+    };
     format!(
-        "{folder}{partition}{sequence:020}-{}.parquet",
+        "{folder}{partition}{sequence:020}-{}.{end}",
         Uuid::new_v4().simple()
     )
 }

@@ -9,8 +9,8 @@
 //! Invariant: a file's rows are those that its deletes do not name; whatever here reads a file to
 //! keep its rows goes through [`Target::live_rows`].
 //!
-//! Deliberately absent: equality deletes. They would spare the load the search for its keys, and
-//! make every reader of the table pay for it; some (pyiceberg among them) do not read them at all.
+//! What spares a load the search for its keys, and makes every reader pay for it, is in
+//! [`crate::equality`].
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -24,6 +24,7 @@ use parquet::arrow::{ArrowWriter, PARQUET_FIELD_ID_META_KEY};
 use roaring::RoaringBitmap;
 use tributary_model::{Error, Result};
 
+use crate::equality::unknown;
 use crate::error::{arrow, parquet};
 use crate::layout::conform;
 use crate::merge::{Held, Hits};
@@ -37,7 +38,7 @@ use crate::upload::{Ending, ReadBack, Sink, Uploading};
 use crate::writer::properties;
 
 /// A file is written anew where one row of so many would be gone.
-const MOST_GONE: u64 = 4;
+pub(crate) const MOST_GONE: u64 = 4;
 /// Rows of a batch.
 const BATCH: usize = 64 * 1024;
 /// The columns of a file of deletes, with the ids that Iceberg reserves for them.
@@ -88,7 +89,7 @@ impl Target {
     }
 
     /// Rows that count as deleted from now on, as they will be.
-    fn write_marked(&mut self, marked: Vec<(Held, RoaringBitmap)>) -> Result<()> {
+    pub(crate) fn write_marked(&mut self, marked: Vec<(Held, RoaringBitmap)>) -> Result<()> {
         let mut roller = self.roller(None)?;
         for (held, places) in marked {
             for rows in self.read(&held, Wanted::All, Places::These(places))? {
@@ -106,6 +107,18 @@ impl Target {
 
     /// The places of a file's rows that are no more.
     pub(crate) fn gone_rows(&self, held: &Held) -> Result<RoaringBitmap> {
+        if held.upload.is_none() && self.has_equality_deletes() && !self.erasing.is_known() {
+            return Err(unknown());
+        }
+        let mut gone = self.gone_by_position(held)?;
+        if let Some(erased) = self.erasing.of(&held.file.key) {
+            gone |= erased;
+        }
+        Ok(gone)
+    }
+
+    /// Those that a file of position deletes names, or this load has added to them.
+    pub(crate) fn gone_by_position(&self, held: &Held) -> Result<RoaringBitmap> {
         if let Some(gone) = self.gone.get(&held.file.key) {
             return Ok(gone.clone());
         }

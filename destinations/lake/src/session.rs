@@ -21,7 +21,7 @@ use crate::screen::screen;
 use crate::site::Site;
 use crate::store::{Pending, PutOutcome};
 use crate::system;
-use crate::table::DataFile;
+use crate::table::{DataFile, TableChange};
 use crate::target::Target;
 use crate::upload::{ReadBack, Sink, Uploading, give_up};
 
@@ -30,11 +30,13 @@ const MEMORY: usize = 48 << 20;
 
 /// A load under way.
 pub(crate) struct Session {
-    site: Arc<Site>,
+    pub(crate) site: Arc<Site>,
     log: Log,
-    fence: Fence,
-    snapshot: Snapshot,
-    targets: BTreeMap<TableName, Target>,
+    pub(crate) fence: Fence,
+    pub(crate) snapshot: Snapshot,
+    pub(crate) targets: BTreeMap<TableName, Target>,
+    /// Tables that are no more.
+    pub(crate) dropped: Vec<TableChange>,
     rejected: BTreeMap<StreamName, u64>,
     rejections: Option<(Uploading, Sink)>,
 }
@@ -56,6 +58,7 @@ impl Session {
             fence,
             snapshot,
             targets: BTreeMap::new(),
+            dropped: Vec::new(),
             rejected: BTreeMap::new(),
             rejections: None,
         };
@@ -85,6 +88,17 @@ impl Session {
             Change::Clear { plan, of } => {
                 let doing = || format!("clearing rows of {}", plan.table);
                 self.target(&plan)?.clear(&of).context(doing)?;
+            }
+            Change::Renew { plan, like } => self.renew(&plan, like.as_ref())?,
+            Change::Swap { plan, beside, old } => {
+                let doing = || format!("putting {beside} in the place of {}", plan.table);
+                self.swap(&plan, &beside, &old).context(doing)?;
+            }
+            Change::Close { plan, .. } => {
+                return Err(Error::bug(format!(
+                    "{} was planned as a history, which this destination does not keep",
+                    plan.table
+                )));
             }
             Change::Rejected(rejections) => self.reject(&rejections)?,
         }
@@ -156,7 +170,7 @@ impl Session {
 
     /// Ends every table, and gathers what the log is to say.
     fn settle(&mut self, commit: &Commit) -> Result<Committed> {
-        let mut tables = Vec::new();
+        let mut tables = std::mem::take(&mut self.dropped);
         let mut schema_changes: Vec<SchemaChange> = Vec::new();
         let mut uploads: Vec<Pending> = Vec::new();
         for (name, target) in &mut self.targets {
@@ -206,10 +220,16 @@ impl Session {
                 if base.is_none() {
                     claim(&self.site, &self.fence, plan)?;
                     if let Some(iceberg) = &self.site.iceberg {
-                        self.site.wait(iceberg.admit(&plan.table))?;
+                        let of = &self.fence.connection;
+                        self.site.wait(iceberg.admit(of, &plan.table))?;
                     }
                 }
-                Ok(place.insert(Target::prepare(&self.site, plan, base)?))
+                let target = Target::prepare(&self.site, plan, base)?;
+                if let Some(iceberg) = &self.site.iceberg {
+                    let of = &self.fence.connection;
+                    self.site.wait(iceberg.place(of, &target.definition))?;
+                }
+                Ok(place.insert(target))
             }
         }
     }
@@ -256,7 +276,7 @@ fn removes_any(entry: &Entry, gone: &BTreeSet<String>) -> bool {
 }
 
 /// Makes a new table this connection's own: nobody else may write into its folder.
-fn claim(site: &Site, fence: &Fence, plan: &TablePlan) -> Result<()> {
+pub(crate) fn claim(site: &Site, fence: &Fence, plan: &TablePlan) -> Result<()> {
     let key = place::owner(&plan.table);
     let name = serde_json::to_vec(fence.connection.as_str())
         .map_err(|cause| Error::bug("a name can't be written as JSON").because(cause))?;

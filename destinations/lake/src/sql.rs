@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use tributary_model::{DataType, Deletes, TableColumn};
 use tributary_sql::{DELETED, SYNCED_AT};
 
-use crate::table::{DataFile, Definition, OP, ORDER};
+use crate::table::{Definition, OP, ORDER, Table};
 
 /// Where DuckDB finds objects, by their keys.
 pub(crate) type Paths = BTreeMap<String, PathBuf>;
@@ -17,49 +17,84 @@ pub(crate) fn schema(name: &str) -> String {
 }
 
 /// The statement that makes the view of a table over exactly these files.
-pub(crate) fn view(
-    definition: &Definition,
-    files: &BTreeMap<String, DataFile>,
-    paths: &Paths,
-) -> String {
-    let mut layouts: BTreeMap<usize, Vec<String>> = BTreeMap::new();
-    let mut parts: Vec<String> = Vec::new();
+pub(crate) fn view(table: &Table, paths: &Paths) -> String {
+    let definition = &table.definition;
     let columns = definition.columns();
-    let written = |layout| {
-        definition
-            .layouts
-            .get(layout)
-            .map_or(columns, Vec::as_slice)
+    let mut alike: BTreeMap<(usize, usize), Vec<String>> = BTreeMap::new();
+    let mut parts: Vec<String> = Vec::new();
+    let part = |layout, from: String, conditions: Vec<String>| {
+        let written = definition.layouts.get(layout);
+        let select = select(columns, written.map_or(columns, Vec::as_slice));
+        let conditions = match conditions.is_empty() {
+            true => String::new(),
+            false => format!(" WHERE {}", conditions.join(" AND ")),
+        };
+        format!("SELECT {select} FROM {from} AS file{conditions}")
     };
-    for file in files.values() {
+    for file in table.files.values() {
+        let deletes = table.equality_deletes.iter();
+        let newer = deletes.filter(|deletes| deletes.since > file.since).count();
         let deleted = file.deleted.as_ref();
         let deleted = deleted.and_then(|deleted| paths.get(&deleted.key));
         match (paths.get(&file.key), deleted) {
             (None, _) => {}
-            (Some(path), None) => layouts.entry(file.layout).or_default().push(pattern(path)),
-            (Some(path), Some(deleted)) => parts.push(format!(
-                "SELECT {} FROM read_parquet({}, hive_partitioning = false, file_row_number = true) \
-                 WHERE file_row_number NOT IN (SELECT pos FROM read_parquet({}))",
-                select(columns, written(file.layout)),
-                pattern(path),
-                pattern(deleted)
-            )),
+            (Some(path), None) => {
+                let same = alike.entry((file.layout, newer)).or_default();
+                same.push(pattern(path));
+            }
+            (Some(path), Some(deleted)) => {
+                let from = format!(
+                    "read_parquet({}, hive_partitioning = false, file_row_number = true)",
+                    pattern(path)
+                );
+                let mut conditions = vec![format!(
+                    "file_row_number NOT IN (SELECT pos FROM read_parquet({}))",
+                    pattern(deleted)
+                )];
+                conditions.extend(not_erased(table, newer, paths));
+                parts.push(part(file.layout, from, conditions));
+            }
         }
     }
-    parts.extend(layouts.into_iter().map(|(layout, paths)| {
+    parts.extend(alike.into_iter().map(|((layout, newer), files)| {
         let from = format!(
             "read_parquet([{}], hive_partitioning = false)",
-            paths.join(", ")
+            files.join(", ")
         );
-        format!("SELECT {} FROM {from}", select(columns, written(layout)))
+        part(layout, from, not_erased(table, newer, paths))
     }));
     if parts.is_empty() {
         parts.push(format!("SELECT {} WHERE false", select(columns, &[])));
     }
-    let table = &definition.table;
-    let (schema, name) = (quote(&table.schema), quote(&table.table));
+    let (schema, name) = (
+        quote(&definition.table.schema),
+        quote(&definition.table.table),
+    );
     let rows = current_rows(definition, &parts.join(" UNION ALL "));
     format!("CREATE OR REPLACE VIEW {schema}.{name} AS {rows}")
+}
+
+/// What rows of `file` must be so that none of the newest files of keys has theirs.
+fn not_erased(table: &Table, newest: usize, paths: &Paths) -> Vec<String> {
+    let mut by_columns: BTreeMap<&Vec<String>, Vec<String>> = BTreeMap::new();
+    for deletes in table.equality_deletes.iter().rev().take(newest) {
+        if let Some(path) = paths.get(&deletes.key) {
+            let same = by_columns.entry(&deletes.columns).or_default();
+            same.push(pattern(path));
+        }
+    }
+    let each = by_columns.into_iter().map(|(columns, files)| {
+        let same = columns.iter().map(|name| {
+            let name = quote(name);
+            format!("gone.{name} = file.{name}")
+        });
+        format!(
+            "NOT EXISTS (SELECT 1 FROM read_parquet([{}], union_by_name = true) AS gone WHERE {})",
+            files.join(", "),
+            same.collect::<Vec<_>>().join(" AND ")
+        )
+    });
+    each.collect()
 }
 
 /// What the rows of a table are, told from all rows of its files; for any SQL that has windows.
@@ -169,6 +204,7 @@ pub(crate) fn system_table(name: &str, paths: &[PathBuf]) -> String {
             ("stream", "VARCHAR"),
             ("table", "VARCHAR"),
             ("column", "VARCHAR"),
+            ("value", "VARCHAR"),
             ("reason", "VARCHAR"),
             ("row", "JSON"),
             ("rejected_at", "TIMESTAMP WITH TIME ZONE"),

@@ -3,7 +3,7 @@
 //! Rows lie on disk once they are many; in memory there is one small entry for each key. // G6
 //! Within a load the newest change of a key wins; deletes keep the last row that was alive. // G4
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
@@ -57,11 +57,13 @@ pub(crate) struct Stage {
     cleared: Option<Cleared>,
 }
 
-/// Which rows win: for each staged row whether it comes into the table, and whether as deleted.
+/// Which rows win: for each staged row whether it comes into the table, whether as deleted, and
+/// whether it is the last of its key.
 #[derive(Debug)]
 pub(crate) struct Winners {
     enters: Vec<bool>,
     deleted: Vec<bool>,
+    last: Vec<bool>,
 }
 
 impl Stage {
@@ -171,8 +173,9 @@ impl Stage {
     /// Which rows come into the table, once all rows that it holds were judged.
     pub(crate) fn winners(&self) -> Winners {
         let none = || vec![false; self.rows as usize];
-        let (mut enters, mut deleted) = (none(), none());
+        let (mut enters, mut deleted, mut last) = (none(), none(), none());
         for fold in self.folds.values() {
+            last[fold.last as usize] = true;
             let (row, is_deleted) = match (fold.live, self.deletes) {
                 (Some(live), Deletes::Soft) => (live, live != fold.last),
                 (Some(live), Deletes::Ignore) => (live, false),
@@ -184,7 +187,26 @@ impl Stage {
             enters[row as usize] = true;
             deleted[row as usize] = is_deleted;
         }
-        Winners { enters, deleted }
+        Winners {
+            enters,
+            deleted,
+            last,
+        }
+    }
+
+    /// The keys whose rows are only to be marked as deleted, and were not found yet.
+    pub(crate) fn unseen(&self) -> HashSet<u128> {
+        let is_soft = self.deletes == Deletes::Soft;
+        let folds = self.folds.iter().filter(|_| is_soft);
+        let unseen = folds.filter(|(_, fold)| fold.live.is_none() && !fold.found);
+        unseen.map(|(key, _)| *key).collect()
+    }
+
+    /// Notes that the table holds a key.
+    pub(crate) fn note_found(&mut self, key: u128) {
+        if let Some(fold) = self.folds.get_mut(&key) {
+            fold.found = true;
+        }
     }
 
     /// All staged rows, in order.
@@ -198,6 +220,11 @@ impl Winners {
     pub(crate) fn part(&self, from: usize, rows: usize) -> (BooleanArray, BooleanArray) {
         let part = |flags: &[bool]| BooleanArray::from(flags[from..from + rows].to_vec());
         (part(&self.enters), part(&self.deleted))
+    }
+
+    /// Whether each of these rows is the last of its key.
+    pub(crate) fn last(&self, from: usize, rows: usize) -> BooleanArray {
+        BooleanArray::from(self.last[from..from + rows].to_vec())
     }
 }
 

@@ -111,6 +111,11 @@ pub(crate) trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// The address under which other programs read `key`: `s3://bucket/prefix/key` or a full path.
     fn address(&self, key: &str) -> String;
 
+    /// The key of an address, where it lies apart from the others.
+    fn key_of(&self, _address: &str) -> Option<String> {
+        None
+    }
+
     /// The least size of a part that is not the last, and the one to aim at. All parts but the
     /// last are given this size exactly, as some stores demand.
     fn part_size(&self) -> usize;

@@ -9,15 +9,18 @@ use serde::{Deserialize, Serialize};
 use tributary_model::{
     DataType, Deletes, Mode, Result, StreamName, TableColumn, TableName, TablePlan,
 };
-use tributary_sql::{Dialect, Found, FoundColumn, Step, evolve};
+use tributary_sql::{DELETED, Dialect, Found, FoundColumn, SYNCED_AT, Step, evolve};
 
 use crate::bounds::Bounds;
 use crate::config::{Format, MergeBy};
 use crate::iceberg::{Part, stored};
 use crate::partition::Term;
+use crate::place;
 
 /// What happened to a row of a change log.
 pub(crate) const OP: &str = "_tributary_op";
+/// What names of the system's columns begin with.
+const SYSTEM: &str = "_tributary_";
 /// The place of a row in a change log: the number of its load, and within it.
 pub(crate) const ORDER: &str = "_tributary_order";
 
@@ -43,6 +46,30 @@ pub(crate) struct DataFile {
     /// For Iceberg: which of its rows are no more; none if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deleted: Option<Deleted>,
+    /// The number of the entry that brought it; not said by the entry itself.
+    #[serde(default, skip_serializing_if = "is_unsaid")]
+    pub since: u64,
+}
+
+/// A file of keys: rows that have one of them are no more, in files that are older than it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct EqualityDeletes {
+    /// Its key in the store.
+    pub key: String,
+    /// The columns that are compared.
+    pub columns: Vec<String>,
+    /// How many keys it holds.
+    pub rows: u64,
+    /// Its size.
+    pub bytes: u64,
+    /// The number of the entry that brought it; not said by the entry itself.
+    #[serde(default, skip_serializing_if = "is_unsaid")]
+    pub since: u64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde hands out references
+fn is_unsaid(since: &u64) -> bool {
+    *since == 0
 }
 
 /// A file that names, by their places, the rows of one data file that are no more.
@@ -87,6 +114,10 @@ pub(crate) struct Definition {
     pub marked_before: i64,
     /// By what its files are divided into folders.
     pub partitions: Vec<Term>,
+    /// Of a table that is built beside another one, and that nobody sees: that one, by whose
+    /// settings it is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beside: Option<TableName>,
 }
 
 /// A table.
@@ -97,6 +128,9 @@ pub(crate) struct Table {
     /// Its files, by key.
     #[serde(with = "by_key")]
     pub files: BTreeMap<String, DataFile>,
+    /// For Iceberg: keys of rows that are no more, the oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub equality_deletes: Vec<EqualityDeletes>,
 }
 
 /// What one load does to a table.
@@ -112,29 +146,59 @@ pub(crate) struct TableChange {
     /// Files that stay, and of which other rows are deleted than before.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changed: Vec<DataFile>,
+    /// Files of keys that come.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub equality_deletes: Vec<EqualityDeletes>,
     /// Keys of files that go, of data and of deletes.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub removed: BTreeSet<String>,
+    /// Whether the table is no more.
+    #[serde(default, skip_serializing_if = "is_not")]
+    pub dropped: bool,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde hands out references
+fn is_not(dropped: &bool) -> bool {
+    !dropped
 }
 
 impl Table {
-    /// The table after a load.
-    pub(crate) fn apply(&mut self, change: &TableChange) {
+    /// The table after the entry of that number.
+    pub(crate) fn apply(&mut self, change: &TableChange, entry: u64) {
         self.definition.clone_from(&change.definition);
         self.files.retain(|key, _| !change.removed.contains(key));
-        let files = change.added.iter().chain(&change.changed);
+        self.equality_deletes
+            .retain(|deletes| !change.removed.contains(&deletes.key));
+        let added = change.added.iter().map(|file| DataFile {
+            since: entry,
+            ..file.clone()
+        });
+        let files = added.chain(change.changed.iter().cloned());
         self.files
-            .extend(files.map(|file| (file.key.clone(), file.clone())));
+            .extend(files.map(|file| (file.key.clone(), file)));
+        let deletes = change.equality_deletes.iter();
+        self.equality_deletes
+            .extend(deletes.map(|deletes| EqualityDeletes {
+                since: entry,
+                ..deletes.clone()
+            }));
     }
 
-    /// A table that a load makes.
-    pub(crate) fn from_change(change: &TableChange) -> Self {
+    /// A table that the entry of that number makes.
+    pub(crate) fn from_change(change: &TableChange, entry: u64) -> Self {
         let mut table = Self {
             definition: change.definition.clone(),
             files: BTreeMap::new(),
+            equality_deletes: Vec::new(),
         };
-        table.apply(change);
+        table.apply(change, entry);
         table
+    }
+
+    /// The keys of everything that its rows are told from.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &String> {
+        let deletes = self.equality_deletes.iter().map(|deletes| &deletes.key);
+        self.files.values().flat_map(DataFile::keys).chain(deletes)
     }
 }
 
@@ -152,6 +216,49 @@ impl Definition {
             merge: MergeBy::default(),
             marked_before: 0,
             partitions: Vec::new(),
+            beside: None,
+        }
+    }
+
+    /// Whether nobody sees it yet.
+    pub(crate) fn is_beside(&self) -> bool {
+        self.beside.is_some()
+    }
+
+    /// Where its files are.
+    pub(crate) fn folder(&self) -> String {
+        match self.is_beside() {
+            true => place::beside(&self.table),
+            false => place::folder(&self.table),
+        }
+    }
+
+    /// The plan that the table is at.
+    pub(crate) fn plan(&self) -> TablePlan {
+        let own = |name: &str| name != SYNCED_AT && name != DELETED;
+        let columns = self.columns().iter().filter(|column| own(&column.name));
+        TablePlan {
+            stream: self.stream.clone(),
+            table: self.table.clone(),
+            mode: self.mode,
+            deletes: self.deletes,
+            columns: columns.cloned().collect(),
+            key: self.key.clone(),
+        }
+    }
+
+    /// Begins with the columns of another table, less those of the system that the plan has not.
+    pub(crate) fn begin_like(&mut self, other: &Self, plan: &TablePlan) {
+        self.layouts.clone_from(&other.layouts);
+        let is_wanted = |column: &&TableColumn| match column.name.as_str() {
+            SYNCED_AT => true,
+            DELETED => self.deletes() == Deletes::Soft,
+            name if name.starts_with(SYSTEM) => plan.columns.iter().any(|c| c.name == name),
+            _ => true,
+        };
+        let columns: Vec<_> = self.columns().iter().filter(is_wanted).cloned().collect();
+        if columns != self.columns() {
+            self.layouts.push(columns);
         }
     }
 

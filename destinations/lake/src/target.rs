@@ -18,6 +18,7 @@ use tributary_model::{Deletes, Mode, Op, Presence, Result, TablePlan, TruncateKi
 use tributary_sql::{DELETED, SYNCED_AT, Step};
 
 use crate::config::Format;
+use crate::equality::Erasing;
 use crate::iceberg::stay_readable;
 use crate::kept::{divisions, merge_by, roller, schema_of, shape};
 use crate::layout::conform;
@@ -55,6 +56,8 @@ pub(crate) struct Target {
     pub(crate) stage: Option<Stage>,
     /// Of files that stay: which of their rows are no more, where this load took some.
     pub(crate) gone: BTreeMap<String, RoaringBitmap>,
+    /// Rows that are no more by their keys.
+    pub(crate) erasing: Erasing,
     /// The files that say so, on their way up.
     deletes: Vec<EndedDeletes>,
     direct: Roller,
@@ -90,9 +93,23 @@ impl Target {
         };
         definition.merge = merge_by(site, plan, base.as_deref());
         let steps = definition.follow(plan, site.config.format)?;
+        let mut target = Self::of(site, plan, base, definition)?;
+        target.note(&steps);
+        target.keep_readable()?;
+        target.keep_comparable()?;
+        Ok(target)
+    }
+
+    /// A table that is kept in this way.
+    pub(crate) fn of(
+        site: &Arc<Site>,
+        plan: &Arc<TablePlan>,
+        base: Option<Arc<Table>>,
+        mut definition: Definition,
+    ) -> Result<Self> {
         definition.partitions = divisions(site, &definition)?;
         let schema = schema_of(&definition, site.config.format);
-        let mut target = Self {
+        Ok(Self {
             direct: roller(site, plan, &definition, &schema)?,
             site: site.clone(),
             plan: plan.clone(),
@@ -104,14 +121,12 @@ impl Target {
             written: Vec::new(),
             stage: None,
             gone: BTreeMap::new(),
+            erasing: Erasing::default(),
             deletes: Vec::new(),
             logged: 0,
             outdated: false,
             changes: Vec::new(),
-        };
-        target.note(&steps);
-        target.keep_readable()?;
-        Ok(target)
+        })
     }
 
     /// Goes on under a newer plan: what came under the old one is settled first.
@@ -124,7 +139,8 @@ impl Target {
         self.schema = schema_of(&self.definition, self.site.config.format);
         self.direct = roller(&self.site, plan, &self.definition, &self.schema)?;
         self.plan = plan.clone();
-        self.keep_readable()
+        self.keep_readable()?;
+        self.keep_comparable()
     }
 
     /// Iceberg's readers know one layout only; files that they can't read by the newest one are
@@ -166,17 +182,20 @@ impl Target {
     pub(crate) fn truncate(&mut self, kind: TruncateKind) -> Result<()> {
         match (kind, self.plan.mode, self.definition.deletes()) {
             // A history of changes keeps what was there; the change itself came as a row.
-            (TruncateKind::Change, Mode::Append, _)
-            | (TruncateKind::Change, _, Deletes::Ignore) => Ok(()),
-            (TruncateKind::Change, _, Deletes::Soft) if self.definition.is_change_log() => {
+            (TruncateKind::Change | TruncateKind::Anew, Mode::Append, _)
+            | (TruncateKind::Change | TruncateKind::Anew, _, Deletes::Ignore) => Ok(()),
+            (TruncateKind::Change | TruncateKind::Anew, _, Deletes::Soft)
+                if self.definition.is_change_log() =>
+            {
                 self.definition.marked_before = self.next_place();
                 Ok(())
             }
-            (TruncateKind::Change, _, Deletes::Soft) => {
+            (TruncateKind::Change | TruncateKind::Anew, _, Deletes::Soft) => {
                 self.settle()?;
                 self.mark_all()
             }
-            (TruncateKind::Restart, ..) | (TruncateKind::Change, _, Deletes::Hard) => self.empty(),
+            (TruncateKind::Restart, ..)
+            | (TruncateKind::Change | TruncateKind::Anew, _, Deletes::Hard) => self.empty(),
         }
     }
 
@@ -205,6 +224,11 @@ impl Target {
             self.removed.extend(before);
             uploads.push(pending);
         }
+        let mut equality_deletes = Vec::new();
+        for (deletes, sealed) in self.erasing.take() {
+            equality_deletes.push(deletes);
+            uploads.push(sealed.pending);
+        }
         let mut added: Vec<DataFile> = Vec::new();
         for Written { file, sealed } in self.written.drain(..) {
             added.push(file);
@@ -214,15 +238,18 @@ impl Target {
             .base
             .as_ref()
             .is_none_or(|base| base.definition != self.definition);
+        self.drop_deletes();
         let removed = std::mem::take(&mut self.removed);
-        let is_change =
-            redefined || !added.is_empty() || !changed.is_empty() || !removed.is_empty();
+        let is_same = added.is_empty() && changed.is_empty() && equality_deletes.is_empty();
+        let is_change = redefined || !is_same || !removed.is_empty();
         let change = is_change.then(|| TableChange {
             definition: self.definition.clone(),
             redefined,
             added,
             changed,
+            equality_deletes,
             removed,
+            dropped: false,
         });
         Ok(Outcome {
             change,
@@ -252,7 +279,7 @@ impl Target {
         for ended in self.ended.drain(..) {
             self.written.push(ended.seal()?);
         }
-        Ok(())
+        self.erasing.gather()
     }
 
     /// New files of the table: those of rows where they belong, or all in one folder.
@@ -285,6 +312,7 @@ impl Target {
             self.removed.extend(keys.cloned());
         }
         self.gone.clear();
+        self.forget_deletes();
         self.definition.generation += 1;
         self.definition.marked_before = 0;
         Ok(())
@@ -333,7 +361,9 @@ impl Target {
         let is_rows = self.plan.mode != Mode::Append && !self.definition.is_change_log();
         let is_ours = self.site.config.format == Format::Parquet && is_rows && has_files;
         self.outdated |= is_ours && !steps.is_empty();
-        let changes = steps.iter().filter_map(|step| {
+        // What nobody sees has no history.
+        let seen = steps.iter().filter(|_| !self.definition.is_beside());
+        let changes = seen.filter_map(|step| {
             let (change, column, from, to) = match step {
                 Step::CreateSchema { .. } => return None,
                 Step::CreateTable { .. } => ("create_table", None, None, None),
@@ -359,6 +389,9 @@ impl Drop for Target {
     fn drop(&mut self) {
         for written in self.written.drain(..) {
             give_up(&self.site, &written.sealed.pending.upload);
+        }
+        for (_, sealed) in self.erasing.take() {
+            give_up(&self.site, &sealed.pending.upload);
         }
     }
 }

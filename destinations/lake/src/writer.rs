@@ -162,6 +162,7 @@ impl FileWriter {
             bounds: self.reach.bounds().cloned(),
             part: self.part,
             deleted: None,
+            since: 0,
         };
         let ending = self.uploading.end(sink)?;
         Ok(Ended { file, ending })
@@ -169,6 +170,11 @@ impl FileWriter {
 }
 
 impl Ended {
+    /// A file that was not written row by row.
+    pub(crate) fn new(file: DataFile, ending: Ending) -> Self {
+        Self { file, ending }
+    }
+
     /// Waits until all of it is durable.
     pub(crate) fn seal(self) -> Result<Written> {
         let sealed = self.ending.seal()?;

@@ -3,6 +3,7 @@
 //! The library builds them in memory; they go to the store as they are. Names are new each time, so
 //! that nothing is ever overwritten.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use ::iceberg::io::{FileIO, OutputFile};
@@ -34,14 +35,20 @@ impl Files {
 
     /// The address of a key.
     pub(crate) fn address(&self, key: &str) -> String {
-        format!("{}{key}", self.root)
+        match self.root.starts_with("file://") {
+            true => format!("{}{key}", self.root),
+            false => self.store.address(key),
+        }
     }
 
     /// The key of an address.
     ///
     /// # Errors
     /// Fails where it is not in the lake.
-    pub(crate) fn key<'a>(&self, address: &'a str) -> Result<&'a str> {
+    pub(crate) fn key<'a>(&self, address: &'a str) -> Result<Cow<'a, str>> {
+        if let Some(key) = self.store.key_of(address) {
+            return Ok(Cow::Owned(key));
+        }
         let plain = self.root.strip_prefix("file://");
         // Catalogs on Hadoop have other names for S3.
         let bucket = self.root.strip_prefix("s3://");
@@ -52,7 +59,7 @@ impl Files {
             .strip_prefix(self.root.as_str())
             .or_else(|| address.strip_prefix(plain?))
             .or_else(|| hadoop?.strip_prefix(bucket?));
-        inside.ok_or_else(|| {
+        inside.map(Cow::Borrowed).ok_or_else(|| {
             Error::new(
                 ErrorKind::Incompatible,
                 format!("{address} is not in the lake {}", self.root),
@@ -63,7 +70,7 @@ impl Files {
 
     pub(crate) async fn read(&self, address: &str) -> Result<Bytes> {
         let key = self.key(address)?;
-        let object = self.store.get(key).await?;
+        let object = self.store.get(&key).await?;
         let object = object.ok_or_else(|| {
             Error::new(ErrorKind::Unavailable, format!("{address} is not there"))
                 .fix("See that nobody else deletes files of the lake; the catalog still names it.")
@@ -72,11 +79,11 @@ impl Files {
     }
 
     pub(crate) async fn write(&self, address: &str, bytes: Bytes) -> Result<()> {
-        self.store.put(self.key(address)?, bytes).await
+        self.store.put(&self.key(address)?, bytes).await
     }
 
     pub(crate) async fn delete(&self, address: &str) -> Result<()> {
-        self.store.delete(self.key(address)?).await
+        self.store.delete(&self.key(address)?).await
     }
 
     pub(crate) fn store(&self) -> &Arc<dyn Store> {

@@ -15,6 +15,7 @@ mod commit;
 mod division;
 mod error;
 mod files;
+mod managed;
 mod metrics;
 mod schema;
 mod settings;
@@ -26,10 +27,12 @@ use std::sync::Arc;
 use tributary_model::{ConnectionName, Error, Result, TableName};
 
 use crate::place;
+use crate::store::Store;
 use crate::table::Definition;
 use catalog::{Catalog, Creation, Loaded};
 use commit::Mark;
 use files::Files;
+use managed::Managed;
 
 pub(crate) use division::{Division, Part};
 pub(crate) use schema::{of_files, stay_readable, stored};
@@ -40,11 +43,24 @@ pub(crate) use settings::{CatalogSettings, connect};
 pub(crate) struct Iceberg {
     files: Files,
     catalog: Arc<dyn Catalog>,
+    /// Where it is the catalog that says where tables lie.
+    managed: Option<Arc<Managed>>,
 }
 
 impl Iceberg {
     fn new(files: Files, catalog: Arc<dyn Catalog>) -> Self {
-        Self { files, catalog }
+        Self {
+            files,
+            catalog,
+            managed: None,
+        }
+    }
+
+    fn managed(managed: Arc<Managed>, catalog: Arc<dyn Catalog>) -> Self {
+        Self {
+            managed: Some(managed.clone()),
+            ..Self::new(Files::new(managed), catalog)
+        }
     }
 
     fn files(&self) -> &Files {
@@ -68,18 +84,40 @@ impl Iceberg {
     /// Sees that the catalog answers.
     pub(crate) async fn check(&self) -> Result<()> {
         let nobody = TableName {
-            schema: "_tributary".to_owned(),
-            table: "check".to_owned(),
+            // Names that every catalog could have.
+            schema: "tributary_check".to_owned(),
+            table: "nothing".to_owned(),
         };
         self.catalog.load(&nobody).await.map(drop)
     }
 
     /// Sees that a table which the log does not know is not in the catalog either.
-    pub(crate) async fn admit(&self, table: &TableName) -> Result<()> {
-        match self.catalog.load(table).await? {
-            None => Ok(()),
-            Some(_) => Err(foreign(table)),
+    pub(crate) async fn admit(&self, of: &ConnectionName, table: &TableName) -> Result<()> {
+        let Some(loaded) = self.catalog.load(table).await? else {
+            return Ok(());
+        };
+        let mark = Mark::of(&loaded.metadata)?;
+        let is_ours = mark.is_some_and(|mark| mark.connection == of.as_str() && mark.entry == 0);
+        if self.managed.is_none() || !is_ours {
+            return Err(foreign(table));
         }
+        // A load made it that did not commit.
+        self.catalog.discard(table).await
+    }
+
+    /// Finds out where the files of a table lie, where that is for the catalog to say. Such a table
+    /// is there before the load that fills it has committed.
+    pub(crate) async fn place(&self, of: &ConnectionName, definition: &Definition) -> Result<()> {
+        let Some(managed) = self.managed.as_ref().filter(|_| !definition.is_beside()) else {
+            return Ok(());
+        };
+        let loaded = self.ensure(of, definition).await?;
+        managed.learn(&definition.folder(), loaded.metadata.location())
+    }
+
+    /// The lake's store, as its tables are placed.
+    pub(crate) fn store(&self) -> Arc<dyn Store> {
+        self.files.store().clone()
     }
 
     /// The table, made where there is none.
@@ -115,7 +153,10 @@ impl Iceberg {
         properties.extend(settled());
         Ok(Creation {
             schema,
-            location: self.files.address(folder.trim_end_matches('/')),
+            location: self
+                .managed
+                .is_none()
+                .then(|| self.files.address(folder.trim_end_matches('/'))),
             properties,
         })
     }

@@ -10,6 +10,7 @@ use tributary_model::{Error, ErrorKind, Result, Secret};
 use super::Iceberg;
 use super::catalog::{Auth, Aws, Base, Catalog, OAuth, Rest, Sql, in_folder};
 use super::files::Files;
+use super::managed::Managed;
 use crate::config::{Config, Location};
 use crate::s3::Settings;
 use crate::store::Store;
@@ -68,10 +69,21 @@ pub(crate) enum CatalogSettings {
         #[serde(default)]
         uri: Option<String>,
     },
+    /// S3 Tables: each table has a bucket of its own; the log and the state stay below the lake's `url`.
+    S3Tables {
+        /// The table bucket: `arn:aws:s3tables:eu-west-1:111122223333:bucket/lake`.
+        table_bucket: String,
+        /// Another address than AWS's own.
+        #[serde(default)]
+        uri: Option<String>,
+    },
 }
 
 /// The tables of the lake that `config` describes.
 pub(crate) fn connect(config: &Config, store: &Arc<dyn Store>) -> Result<Iceberg> {
+    if let Some(CatalogSettings::S3Tables { table_bucket, uri }) = &config.catalog {
+        return s3_tables(config, store, table_bucket, uri.as_deref());
+    }
     let files = Files::new(store.clone());
     let default = CatalogSettings::Sqlite {
         path: None,
@@ -109,10 +121,11 @@ pub(crate) fn connect(config: &Config, store: &Arc<dyn Store>) -> Result<Iceberg
                 (Some(_), Some(_)) => return Err(both()),
             };
             if uri.contains("//s3tables.") {
-                return Err(own_buckets());
+                return Err(by_its_name());
             }
             Arc::new(Rest::new(uri, warehouse.clone(), auth)?)
         }
+        CatalogSettings::S3Tables { .. } => return Err(by_its_name()),
         CatalogSettings::Glue {
             region,
             catalog_id,
@@ -150,21 +163,52 @@ fn both() -> Error {
     .fix("Give one of them.")
 }
 
-fn own_buckets() -> Error {
+/// Tables in buckets of their own, beside a lake that keeps the log.
+fn s3_tables(
+    config: &Config,
+    store: &Arc<dyn Store>,
+    table_bucket: &str,
+    uri: Option<&str>,
+) -> Result<Iceberg> {
+    if let Location::Folder(_) = config.location()? {
+        return Err(only_in_buckets());
+    }
+    let parts: Vec<&str> = table_bucket.splitn(6, ':').collect();
+    let region = match parts.as_slice() {
+        ["arn", _, "s3tables", region, _, bucket] if bucket.starts_with("bucket/") => *region,
+        _ => return Err(no_table_bucket(table_bucket)),
+    };
+    let uri = uri.map_or_else(
+        || format!("https://s3tables.{region}.amazonaws.com/iceberg"),
+        str::to_owned,
+    );
+    let settings = Settings::new(config)?;
+    let aws = Aws::new(settings.clone(), "s3tables", Some(region.to_owned()));
+    let catalog: Arc<dyn Catalog> = Arc::new(Rest::s3_tables(&uri, table_bucket, aws)?);
+    let managed = Managed::new(store.clone(), catalog.clone(), settings);
+    Ok(Iceberg::managed(Arc::new(managed), catalog))
+}
+
+fn no_table_bucket(given: &str) -> Error {
     Error::new(
         ErrorKind::Config,
-        "S3 Tables keeps each table in a bucket of its own, and takes no files from a lake's `url`",
+        format!("`table_bucket: {given}` is not the ARN of a table bucket"),
     )
-    .fix(
-        "Use `catalog: {type: glue}` over a bucket of yours, which Athena and Redshift read as well, \
-         or another REST catalog.",
+    .fix("Write `table_bucket: arn:aws:s3tables:REGION:ACCOUNT:bucket/NAME`.")
+}
+
+fn by_its_name() -> Error {
+    Error::new(
+        ErrorKind::Config,
+        "the catalog is that of S3 Tables, whose requests are signed and whose tables have buckets of their own",
     )
+    .fix("Write `catalog: {type: s3_tables, table_bucket: arn:aws:s3tables:REGION:ACCOUNT:bucket/NAME}`.")
 }
 
 fn only_in_buckets() -> Error {
     Error::new(
         ErrorKind::Config,
-        "Glue knows tables in buckets only, and the lake is a folder",
+        "Glue and S3 Tables know tables in buckets only, and the lake is a folder",
     )
     .fix("Write `url: s3://bucket/prefix`, or leave `catalog` out.")
 }

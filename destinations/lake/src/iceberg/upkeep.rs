@@ -1,5 +1,6 @@
 //! Snapshots that are old, and what the others are made of.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -94,7 +95,7 @@ impl Iceberg {
         let keys = addresses
             .iter()
             .filter_map(|address| self.files().key(address).ok());
-        Ok(keys.map(str::to_owned).collect())
+        Ok(keys.map(Cow::into_owned).collect())
     }
 }
 

@@ -63,7 +63,7 @@ impl Snapshot {
                 rewritten
                     .tables
                     .iter()
-                    .for_each(|change| self.change(change));
+                    .for_each(|change| self.change(change, entry.number));
                 self.unapplied.push(entry.clone());
             }
             Body::Commit(committed) => {
@@ -74,7 +74,7 @@ impl Snapshot {
                 committed
                     .tables
                     .iter()
-                    .for_each(|change| self.change(change));
+                    .for_each(|change| self.change(change, entry.number));
                 self.unapplied.push(entry.clone());
             }
         }
@@ -87,11 +87,15 @@ impl Snapshot {
         first.map_or(self.number, |entry| entry.number - 1)
     }
 
-    fn change(&mut self, change: &TableChange) {
+    fn change(&mut self, change: &TableChange, entry: u64) {
+        if change.dropped {
+            self.tables.remove(&change.definition.table);
+            return;
+        }
         match self.tables.get_mut(&change.definition.table) {
-            Some(table) => Arc::make_mut(table).apply(change),
+            Some(table) => Arc::make_mut(table).apply(change, entry),
             None => {
-                let table = Arc::new(Table::from_change(change));
+                let table = Arc::new(Table::from_change(change, entry));
                 self.tables.insert(change.definition.table.clone(), table);
             }
         }

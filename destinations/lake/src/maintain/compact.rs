@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use tributary_model::{ConnectionName, LoadPlan, Report, Result, TableName, TablePlan, now};
-use tributary_sql::{DELETED, SYNCED_AT};
+use tributary_model::{ConnectionName, LoadPlan, Report, Result, TableName, now};
 use uuid::Uuid;
 
 use super::note;
@@ -35,7 +34,10 @@ pub(super) async fn all(
     report: &mut Report,
 ) -> Result<Snapshot> {
     snapshot.unapplied.clear();
-    let tables: Vec<TableName> = snapshot.tables.keys().cloned().collect();
+    let tables = snapshot.tables.values();
+    // Tables that nobody sees yet are short-lived.
+    let tables = tables.filter(|table| !table.definition.is_beside());
+    let tables: Vec<TableName> = tables.map(|table| table.definition.table.clone()).collect();
     for table in tables {
         let (done, after) = {
             let (lake, of, name) = (lake.clone(), of.clone(), table.clone());
@@ -69,26 +71,25 @@ fn rewrite(
     };
     let mut chosen = small_ones(&table);
     chosen.extend(full_of_deletes(&table));
-    if chosen.is_empty() {
+    if chosen.is_empty() && table.equality_deletes.is_empty() {
         return Ok(None);
     }
     let site = Arc::new(site(lake, of, snapshot)?);
-    let plan = Arc::new(plan(&table));
+    let plan = Arc::new(table.definition.plan());
     let mut target = Target::prepare(&site, &plan, Some(table.clone()))?;
+    target.fold()?;
     target.renew(|file: &DataFile| chosen.contains(&file.key))?;
     let outcome = target.finish()?;
     let Some(change) = outcome.change else {
         return Ok(None);
     };
-    let removed = change.removed.iter();
-    let before = removed.filter(|key| table.files.contains_key(*key)).count();
-    let after = change.added.len();
+    let done = said(&table, &change);
     let rewritten = Rewritten {
         tables: vec![change],
         uploads: outcome.uploads,
     };
     match commit(&site, lake, of, snapshot, &table, &rewritten) {
-        Ok(true) => Ok(Some(format!("{before} files became {after}"))),
+        Ok(true) => Ok(Some(done)),
         Ok(false) => {
             rewritten
                 .uploads
@@ -101,6 +102,22 @@ fn rewrite(
         // Whether the entry is there is not known: its uploads must stay.
         Err(error) => Err(error),
     }
+}
+
+/// What a change has done, for people.
+fn said(table: &Table, change: &TableChange) -> String {
+    let count =
+        |keys: BTreeSet<&String>| change.removed.iter().filter(|k| keys.contains(k)).count();
+    let before = count(table.files.keys().collect());
+    let folded = count(table.equality_deletes.iter().map(|it| &it.key).collect());
+    let mut said = Vec::new();
+    if before > 0 {
+        said.push(format!("{before} files became {}", change.added.len()));
+    }
+    if folded > 0 {
+        said.push(format!("{folded} files of equality deletes were folded"));
+    }
+    said.join(", ")
 }
 
 /// Puts the entry and applies it. False where loads have changed the same files meanwhile.
@@ -145,15 +162,17 @@ fn commit(
     Ok(false)
 }
 
-/// Whether the files that go are all there still as they were read, and nothing else has changed
-/// about the table.
+/// Whether the files that go or change are all there still as they were read, no other rows are gone,
+/// and nothing else has changed about the table.
 fn still_fits(snapshot: &Snapshot, read: &Table, change: &TableChange) -> bool {
     let Some(table) = snapshot.tables.get(&change.definition.table) else {
         return false;
     };
-    let mut removed = change.removed.iter();
+    let changed = change.changed.iter().map(|file| &file.key);
+    let mut touched = change.removed.iter().chain(changed);
     table.definition == change.definition
-        && removed.all(|key| table.files.get(key) == read.files.get(key))
+        && table.equality_deletes == read.equality_deletes
+        && touched.all(|key| table.files.get(key) == read.files.get(key))
 }
 
 /// Files of which so many rows are gone that readers had better not skip them any more.
@@ -193,23 +212,4 @@ fn site(lake: &Lake, of: &ConnectionName, snapshot: &Snapshot) -> Result<Site> {
         lake.iceberg.clone(),
     );
     Site::new(store, config, iceberg, load, snapshot.sequence)
-}
-
-/// The plan that the table is at.
-fn plan(table: &Table) -> TablePlan {
-    let definition = &table.definition;
-    let own = |name: &str| name != SYNCED_AT && name != DELETED;
-    TablePlan {
-        stream: definition.stream.clone(),
-        table: definition.table.clone(),
-        mode: definition.mode,
-        deletes: definition.deletes,
-        columns: definition
-            .columns()
-            .iter()
-            .filter(|column| own(&column.name))
-            .cloned()
-            .collect(),
-        key: definition.key.clone(),
-    }
 }

@@ -2,9 +2,10 @@
 //!
 //! Upkeep's entries have the epoch of the last opening and change no state. A load whose number was
 //! taken by such an entry steps over it: it applies the entry, and goes on behind it with what it
-//! has prepared. That is right as long as none of the files that the load takes out was taken out
-//! by the entry as well: then rows that the load moved would be there twice. Such a load is given
-//! up and made again. Files that a load adds are new and touch nothing.
+//! has prepared. That is right as long as none of the files that the load takes out, or takes rows of,
+//! was touched by the entry as well: then rows that the load moved would be there twice. Such a load
+//! is given up and made again. Files that a load adds are new and touch nothing, and equality deletes
+//! are about all that is older, wherever it lies.
 //!
 //! The other way round upkeep gives up: it looks again whether all of its files are still there.
 
@@ -21,7 +22,8 @@ use crate::site::Site;
 pub(crate) enum Next {
     /// Nothing.
     End,
-    /// Upkeep, which the load has stepped over: the keys of the files that are gone.
+    /// Upkeep, which the load has stepped over: the keys of files that are gone, or of which it has
+    /// laid down which rows are.
     Rewritten(BTreeSet<String>),
     /// Another process has opened the connection, or written in its name.
     Taken,
@@ -44,14 +46,14 @@ pub(crate) fn next(
     if entry.epoch != epoch {
         return Ok(Next::Taken);
     }
-    let removed = rewritten
-        .tables
-        .iter()
-        .flat_map(|table| table.removed.iter().cloned());
-    let removed = removed.collect();
+    let touched = rewritten.tables.iter().flat_map(|table| {
+        let changed = table.changed.iter().map(|file| &file.key);
+        table.removed.iter().chain(changed).cloned()
+    });
+    let touched = touched.collect();
     let entry = Arc::new(entry);
     step_over(site, of, &entry, snapshot)?;
-    Ok(Next::Rewritten(removed))
+    Ok(Next::Rewritten(touched))
 }
 
 /// Entries are applied in order: this one before ours.

@@ -14,12 +14,14 @@ mod compact;
 pub(crate) mod meanwhile;
 mod orphans;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tributary_model::{ConnectionName, Error, Report, Result, TableName};
 
 use crate::destination::Lake;
 use crate::log::Snapshot;
+use crate::table::Table;
 
 /// What nobody names is deleted when it is older than this: a load that is under way, or a reader
 /// that began before, may still need it.
@@ -31,7 +33,9 @@ pub(crate) async fn maintain(lake: &Lake) -> Result<Report> {
     for (of, snapshot) in lake.snapshots().await? {
         lake.catch_up(&of, &snapshot).await?;
         let snapshot = compact::all(lake, &of, snapshot, &mut report).await?;
-        for table in snapshot.tables.keys() {
+        let seen = |table: &&Arc<Table>| !table.definition.is_beside();
+        for table in snapshot.tables.values().filter(seen) {
+            let table = &table.definition.table;
             restore(lake, &of, table, &snapshot, &mut report).await;
             expire(lake, &of, table, &snapshot, &mut report).await;
             note(

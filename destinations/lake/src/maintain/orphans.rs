@@ -13,7 +13,6 @@ use super::GRACE;
 use crate::destination::Lake;
 use crate::log::Snapshot;
 use crate::place;
-use crate::table::DataFile;
 
 /// Objects of one listing.
 const PAGE: usize = 1000;
@@ -30,8 +29,7 @@ pub(super) async fn of_table(
             .tables
             .get(table)
             .into_iter()
-            .flat_map(|table| table.files.values())
-            .flat_map(DataFile::keys)
+            .flat_map(|table| table.keys())
             .cloned(),
     );
     if let Some(iceberg) = &lake.iceberg {

@@ -103,6 +103,19 @@ impl Settings {
         })
     }
 
+    /// The same for the bucket of a single table, which says itself how objects are encrypted.
+    pub(crate) fn of_table(&self, bucket: &str, prefix: &str) -> Self {
+        let prefix = prefix.trim_matches('/');
+        let end = if prefix.is_empty() { "" } else { "/" };
+        Self {
+            bucket: bucket.to_owned(),
+            prefix: format!("{prefix}{end}"),
+            encryption: None,
+            kms_key: None,
+            ..self.clone()
+        }
+    }
+
     /// The bucket and what we use of it, for policies.
     pub(super) fn arn(&self) -> String {
         format!("arn:aws:s3:::{}/{}*", self.bucket, self.prefix)

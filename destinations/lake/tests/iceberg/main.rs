@@ -5,6 +5,7 @@
 mod contract;
 mod deletes;
 mod divided;
+mod equality;
 mod evolved;
 mod foreign;
 mod loads;

@@ -40,8 +40,8 @@ pub enum Fault {
 pub enum Guard {
     /// By `id:secret`, for which it gives tokens.
     Secret(&'static str),
-    /// By signatures.
-    Signature(Credentials),
+    /// By signatures for a service of AWS's in `eu-west-1`.
+    Signature(Credentials, &'static str),
 }
 
 #[derive(Debug, Default)]
@@ -50,6 +50,7 @@ struct State {
     faults: Vec<Fault>,
     tokens: u64,
     commits: u64,
+    left_alone: Vec<String>,
 }
 
 /// A running catalog.
@@ -63,17 +64,40 @@ pub struct RestServer {
 #[derive(Debug)]
 struct Shared {
     guard: Guard,
+    /// Which warehouse it has, and what the paths begin with.
+    warehouse: &'static str,
+    prefix: &'static str,
+    /// Whether it gives each table a bucket of its own.
+    places_tables: bool,
     state: Mutex<State>,
 }
 
 impl RestServer {
     pub async fn start(guard: Guard) -> Self {
+        Self::serve(guard, "acme/lake", "catalogs/acme", false).await
+    }
+
+    /// As S3 Tables: the tables' files lie in the buckets `table-1--table-s3` and so on.
+    pub async fn s3_tables(credentials: Credentials, bucket: &'static str) -> Self {
+        let guard = Guard::Signature(credentials, "s3tables");
+        Self::serve(guard, bucket, bucket, true).await
+    }
+
+    async fn serve(
+        guard: Guard,
+        warehouse: &'static str,
+        prefix: &'static str,
+        places_tables: bool,
+    ) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
             .await
             .expect("a port is free");
         let port = listener.local_addr().expect("it has an address").port();
         let shared = Arc::new(Shared {
             guard,
+            warehouse,
+            prefix,
+            places_tables,
             state: Mutex::default(),
         });
         let serving = shared.clone();
@@ -104,6 +128,11 @@ impl RestServer {
 
     pub fn commits(&self) -> u64 {
         self.shared.state().commits
+    }
+
+    /// The tables whose files it was told to leave as they are.
+    pub fn left_alone(&self) -> Vec<String> {
+        self.shared.state().left_alone.clone()
     }
 
     /// The number of a table's snapshots and its properties.
@@ -165,31 +194,60 @@ fn decide(parts: &Parts, body: &Bytes, shared: &Shared) -> Answer {
     if let Err(answer) = admit(parts, body, shared) {
         return answer;
     }
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let decoded = |level: &str| percent_decode_str(level).decode_utf8_lossy().into_owned();
     if path == "config" {
         let warehouse = parts.uri.query().unwrap_or_default();
-        assert_eq!(
-            warehouse, "warehouse=acme%2Flake",
-            "the warehouse is asked for"
-        );
+        let wanted = format!("warehouse={}", shared.warehouse);
+        assert_eq!(decoded(warehouse), wanted, "the warehouse is asked for");
+        let prefix = match shared.places_tables {
+            // As one level.
+            true => shared.prefix.replace(':', "%3A").replace('/', "%2F"),
+            false => shared.prefix.to_owned(),
+        };
         return (
             200,
-            json!({"defaults": {}, "overrides": {"prefix": "catalogs/acme"}}),
+            json!({"defaults": {}, "overrides": {"prefix": prefix}}),
         );
     }
-    let body: Value = serde_json::from_slice(body).unwrap_or_default();
-    let decoded = |level| percent_decode_str(level).decode_utf8_lossy().into_owned();
-    let levels: Vec<String> = path.split('/').map(decoded).collect();
+    let levels: Vec<String> = parts.uri.path().split('/').skip(1).map(decoded).collect();
     let levels: Vec<&str> = levels.iter().map(String::as_str).collect();
-    match (&parts.method, levels.as_slice()) {
-        (&Method::POST, ["catalogs", "acme", "namespaces"]) => (200, body),
-        (&Method::POST, ["catalogs", "acme", "namespaces", space, "tables"]) => {
-            create(space, &body, shared)
-        }
-        (&Method::GET, ["catalogs", "acme", "namespaces", space, "tables", table]) => {
+    if let [
+        "tables",
+        bucket,
+        space,
+        table,
+        "maintenance",
+        "icebergCompaction",
+    ] = levels.as_slice()
+    {
+        assert_eq!(
+            (*bucket, &body["value"]["status"]),
+            (shared.warehouse, &json!("disabled"))
+        );
+        shared.state().left_alone.push(format!("{space}.{table}"));
+        return (204, Value::Null);
+    }
+    let prefix: Vec<&str> = match shared.places_tables {
+        true => vec![shared.prefix],
+        false => shared.prefix.split('/').collect(),
+    };
+    let inside = levels.strip_prefix(&["iceberg", "v1"]);
+    let Some(inside) = inside.and_then(|levels| levels.strip_prefix(prefix.as_slice())) else {
+        return refused(404, format!("no such place: {path}"));
+    };
+    match (&parts.method, inside) {
+        (&Method::POST, ["namespaces"]) => (200, body),
+        (&Method::POST, ["namespaces", space, "tables"]) => create(space, &body, shared),
+        (&Method::GET, ["namespaces", space, "tables", table]) => {
             load(&format!("{space}.{table}"), shared)
         }
-        (&Method::POST, ["catalogs", "acme", "namespaces", space, "tables", table]) => {
+        (&Method::POST, ["namespaces", space, "tables", table]) => {
             commit(&format!("{space}.{table}"), &body, shared)
+        }
+        (&Method::DELETE, ["namespaces", space, "tables", table]) => {
+            shared.state().tables.remove(&format!("{space}.{table}"));
+            (204, Value::Null)
         }
         _ => refused(404, format!("no such place: {path}")),
     }
@@ -227,7 +285,14 @@ fn admit(parts: &Parts, body: &Bytes, shared: &Shared) -> Result<(), Answer> {
                 false => Err(refused(401, "unknown token")),
             }
         }
-        Guard::Signature(credentials) => {
+        Guard::Signature(credentials, service) => {
+            let signed = parts.headers.get("authorization");
+            let signed = signed
+                .and_then(|value| value.to_str().ok())
+                .unwrap_or_default();
+            if !signed.contains(&format!("/eu-west-1/{service}/aws4_request")) {
+                return Err(refused(403, "signed for another service"));
+            }
             verify(parts.clone(), body.clone(), credentials, "eu-west-1")
                 .map_err(|why| refused(403, why))
         }
@@ -257,9 +322,16 @@ fn create(space: &str, body: &Value, shared: &Shared) -> Answer {
     let schema: Schema = serde_json::from_value(body["schema"].clone()).expect("a schema");
     let properties: HashMap<String, String> =
         serde_json::from_value(body["properties"].clone()).expect("properties");
+    let location = match (shared.places_tables, body["location"].as_str()) {
+        (false, Some(location)) => location.to_owned(),
+        (true, None) => format!("s3://table-{}--table-s3", state.tables.len() + 1),
+        (places_tables, _) => {
+            return refused(400, format!("it places tables: {places_tables}"));
+        }
+    };
     let creation = TableCreation::builder()
         .name(name.clone())
-        .location(body["location"].as_str().expect("a location").to_owned())
+        .location(location)
         .schema(schema)
         .properties(properties)
         .format_version(FormatVersion::V2)

@@ -28,8 +28,8 @@ pub(crate) struct Loaded {
 #[derive(Clone, Debug)]
 pub(crate) struct Creation {
     pub(crate) schema: Schema,
-    /// The address of its folder.
-    pub(crate) location: String,
+    /// The address of its folder; `None` where the catalog says where it is.
+    pub(crate) location: Option<String>,
     pub(crate) properties: HashMap<String, String>,
 }
 
@@ -49,6 +49,13 @@ pub(crate) enum Outcome {
 pub(crate) trait Catalog: Send + Sync + Debug + 'static {
     /// What it is and where, for people.
     fn describe(&self) -> String;
+
+    /// Removes a table that holds nothing.
+    async fn discard(&self, table: &TableName) -> Result<()> {
+        Err(Error::bug(format!(
+            "nobody asked for {table} to be dropped"
+        )))
+    }
 
     /// The table, where there is one.
     async fn load(&self, table: &TableName) -> Result<Option<Loaded>>;

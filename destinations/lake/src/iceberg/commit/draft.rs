@@ -5,22 +5,20 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use ::iceberg::metadata_columns::RESERVED_FIELD_ID_DELETE_FILE_PATH;
 use ::iceberg::spec::{
-    DataContentType, DataFile as IcebergFile, DataFileBuilder, DataFileFormat, Datum,
-    ManifestContentType, ManifestEntry, ManifestFile, ManifestListWriter, ManifestStatus,
-    ManifestWriter, ManifestWriterBuilder, Operation, PartitionSpecRef, Snapshot,
+    DataFile as IcebergFile, ManifestContentType, ManifestEntry, ManifestFile, ManifestListWriter,
+    ManifestStatus, ManifestWriter, ManifestWriterBuilder, Operation, PartitionSpecRef, Snapshot,
     SnapshotSummaryCollector, Struct, Summary, TableMetadata,
 };
 use tributary_model::{Error, ErrorKind, Result};
 use uuid::Uuid;
 
 use super::Mark;
+use super::ages::{Ages, OF_SNAPSHOT};
 use crate::iceberg::division::is_same;
 use crate::iceberg::error::iceberg;
 use crate::iceberg::files::{Drafts, Files};
-use crate::iceberg::metrics::{footer, metrics};
-use crate::table::{DataFile, Definition, Deleted};
+use crate::table::{DataFile, Definition, EqualityDeletes};
 
 /// So many manifests of one kind are put together to one.
 const TOO_MANY: usize = 64;
@@ -28,6 +26,9 @@ const TOO_MANY: usize = 64;
 const LARGE: i64 = 4 << 20;
 
 const DOING: &str = "writing a manifest";
+
+/// New files with their sequence numbers, by the division they are of.
+type BySpec = BTreeMap<i32, Vec<(IcebergFile, i64)>>;
 
 /// Why a snapshot is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,8 +41,8 @@ pub(super) enum Reason {
 
 /// A snapshot in the making.
 pub(super) struct Draft<'a> {
-    files: &'a Files,
-    metadata: &'a TableMetadata,
+    pub(super) files: &'a Files,
+    pub(super) metadata: &'a TableMetadata,
     id: i64,
     drafts: Drafts,
     /// Those that the snapshot will have besides new ones; `None` until they are read.
@@ -52,13 +53,15 @@ pub(super) struct Draft<'a> {
     changes: SnapshotSummaryCollector,
     added: bool,
     removed: bool,
+    ages: Ages,
 }
 
 impl<'a> Draft<'a> {
-    pub(super) fn new(files: &'a Files, metadata: &'a TableMetadata) -> Self {
+    pub(super) fn new(files: &'a Files, metadata: &'a TableMetadata, ages: Ages) -> Self {
         Self {
             files,
             metadata,
+            ages,
             id: new_id(metadata),
             drafts: Drafts::default(),
             kept: None,
@@ -72,27 +75,15 @@ impl<'a> Draft<'a> {
 
     /// Takes files in that are complete in the store.
     pub(super) async fn add(&mut self, added: &[DataFile], definition: &Definition) -> Result<()> {
-        let mut by_spec: BTreeMap<i32, Vec<IcebergFile>> = BTreeMap::new();
+        let mut by_spec: BySpec = BTreeMap::new();
         for file in added {
             let (spec, partition) = self.place(file, definition)?;
             let described = self.describe(file, spec.spec_id(), partition).await?;
-            self.changes.add_file(
-                &described,
-                self.metadata.current_schema().clone(),
-                spec.clone(),
-            );
-            by_spec.entry(spec.spec_id()).or_default().push(described);
+            let age = self.ages.of(file.since, self.metadata);
+            self.take_in(&mut by_spec, &spec, described, age);
         }
         self.added = !by_spec.is_empty();
-        for (spec, files) in by_spec {
-            let (mut writer, address) = self.manifest(spec, ManifestContentType::Data)?;
-            for file in files {
-                // Its sequence number is that of the snapshot.
-                writer.add_file(file, -1).map_err(iceberg(DOING))?;
-            }
-            self.write(writer, address).await?;
-        }
-        Ok(())
+        self.write_all(by_spec, ManifestContentType::Data).await
     }
 
     /// Takes the deletes of files in, complete in the store as well.
@@ -101,25 +92,60 @@ impl<'a> Draft<'a> {
         files: impl Iterator<Item = &DataFile>,
         definition: &Definition,
     ) -> Result<()> {
-        let mut by_spec: BTreeMap<i32, Vec<IcebergFile>> = BTreeMap::new();
+        let mut by_spec: BySpec = BTreeMap::new();
         for file in files {
             let Some(deleted) = &file.deleted else {
                 continue;
             };
             let (spec, partition) = self.place(file, definition)?;
             let described = self.describe_deletes(file, deleted, spec.spec_id(), partition)?;
-            self.changes.add_file(
-                &described,
-                self.metadata.current_schema().clone(),
-                spec.clone(),
-            );
-            by_spec.entry(spec.spec_id()).or_default().push(described);
+            self.take_in(&mut by_spec, &spec, described, OF_SNAPSHOT);
         }
         self.removed |= !by_spec.is_empty();
+        self.write_all(by_spec, ManifestContentType::Deletes).await
+    }
+
+    /// Takes files of keys in, of which rows of older files are no more.
+    pub(super) async fn add_keys(
+        &mut self,
+        deletes: &[EqualityDeletes],
+        definition: &Definition,
+    ) -> Result<()> {
+        if deletes.is_empty() {
+            return Ok(());
+        }
+        // Deletes of the division that divides nothing are about all parts of the table.
+        let mut specs = self.metadata.partition_specs_iter();
+        let spec = specs.find(|spec| spec.is_unpartitioned()).cloned();
+        let spec = spec.ok_or_else(|| Error::bug("the table was divided when it was made"))?;
+        let mut by_spec: BySpec = BTreeMap::new();
+        for keys in deletes {
+            let described = self.describe_keys(keys, definition, spec.spec_id()).await?;
+            let age = self.ages.of(keys.since, self.metadata);
+            self.take_in(&mut by_spec, &spec, described, age);
+        }
+        self.removed = true;
+        self.write_all(by_spec, ManifestContentType::Deletes).await
+    }
+
+    fn take_in(
+        &mut self,
+        by_spec: &mut BySpec,
+        spec: &PartitionSpecRef,
+        described: IcebergFile,
+        age: i64,
+    ) {
+        let schema = self.metadata.current_schema().clone();
+        self.changes.add_file(&described, schema, spec.clone());
+        let files = by_spec.entry(spec.spec_id()).or_default();
+        files.push((described, age));
+    }
+
+    async fn write_all(&mut self, by_spec: BySpec, content: ManifestContentType) -> Result<()> {
         for (spec, files) in by_spec {
-            let (mut writer, address) = self.manifest(spec, ManifestContentType::Deletes)?;
-            for file in files {
-                writer.add_file(file, -1).map_err(iceberg(DOING))?;
+            let (mut writer, address) = self.manifest(spec, content)?;
+            for (file, age) in files {
+                writer.add_file(file, age).map_err(iceberg(DOING))?;
             }
             self.write(writer, address).await?;
         }
@@ -174,7 +200,7 @@ impl<'a> Draft<'a> {
     pub(super) async fn snapshot(&mut self, mark: &Mark, reason: Reason) -> Result<Snapshot> {
         let kept = self.current().await?;
         let kept = self.put_together(kept).await?;
-        let sequence = self.metadata.next_sequence_number();
+        let sequence = self.ages.newest(self.metadata);
         let parent = self
             .metadata
             .current_snapshot()
@@ -294,55 +320,6 @@ impl<'a> Draft<'a> {
             None => Struct::empty(),
         };
         Ok((spec.clone(), values))
-    }
-
-    async fn describe(&self, file: &DataFile, spec: i32, partition: Struct) -> Result<IcebergFile> {
-        let footer = footer(self.files.store().as_ref(), &file.key, file.bytes).await?;
-        let metrics = metrics(&footer, self.metadata.current_schema())?;
-        DataFileBuilder::default()
-            .content(DataContentType::Data)
-            .file_path(self.files.address(&file.key))
-            .file_format(DataFileFormat::Parquet)
-            .partition(partition)
-            .partition_spec_id(spec)
-            .record_count(file.rows)
-            .file_size_in_bytes(file.bytes)
-            .column_sizes(metrics.sizes)
-            .value_counts(metrics.values)
-            .null_value_counts(metrics.nulls)
-            .lower_bounds(metrics.lower)
-            .upper_bounds(metrics.upper)
-            .split_offsets(Some(metrics.splits))
-            .build()
-            .map_err(|cause| Error::bug("a file can't be described").because(cause.to_string()))
-    }
-
-    fn describe_deletes(
-        &self,
-        file: &DataFile,
-        deleted: &Deleted,
-        spec: i32,
-        partition: Struct,
-    ) -> Result<IcebergFile> {
-        let address = self.files.address(&file.key);
-        // By these bounds readers see that it is about one file.
-        let bound = HashMap::from([(
-            RESERVED_FIELD_ID_DELETE_FILE_PATH,
-            Datum::string(address.clone()),
-        )]);
-        DataFileBuilder::default()
-            .content(DataContentType::PositionDeletes)
-            .file_path(self.files.address(&deleted.key))
-            .file_format(DataFileFormat::Parquet)
-            .partition(partition)
-            .partition_spec_id(spec)
-            .record_count(deleted.rows)
-            .file_size_in_bytes(deleted.bytes)
-            .lower_bounds(bound.clone())
-            .upper_bounds(bound)
-            .referenced_data_file(Some(address))
-            .build()
-            .map_err(|cause| Error::bug("deletes can't be described").because(cause.to_string()))
     }
 
     fn spec(&self, id: i32) -> Result<PartitionSpecRef> {

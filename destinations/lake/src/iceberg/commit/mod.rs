@@ -15,6 +15,8 @@
 //! catalog has lost comes back with one snapshot of all its files, marked with the newest entry that
 //! they come from.
 
+mod ages;
+mod describe;
 mod draft;
 mod evolve;
 mod mark;
@@ -30,7 +32,8 @@ use super::Iceberg;
 use super::catalog::{Loaded, Outcome};
 use super::error::iceberg;
 use crate::log::{Entry, Snapshot};
-use crate::table::{Table, TableChange};
+use crate::table::{EqualityDeletes, Table, TableChange};
+use ages::Ages;
 use draft::{Draft, Reason};
 pub(crate) use mark::Mark;
 
@@ -62,7 +65,8 @@ impl Iceberg {
         entry: &Entry,
         after: &Snapshot,
     ) -> Result<()> {
-        for change in entry.tables() {
+        let seen = |change: &&TableChange| !change.definition.is_beside();
+        for change in entry.tables().iter().filter(seen) {
             let step = Step {
                 of,
                 entry: Some(entry),
@@ -153,12 +157,18 @@ impl Iceberg {
         let base = &loaded.metadata;
         let mut updates = evolve::updates(&step.change.definition, &step.change.added, loaded)?;
         let evolved = tentative(loaded, &updates)?;
-        let mut draft = Draft::new(self.files(), &evolved);
+        let ages = match step.entry {
+            Some(_) => Ages::default(),
+            None => Ages::of_all(step.change),
+        };
+        let mut draft = Draft::new(self.files(), &evolved, ages);
         draft
             .add(&step.change.added, &step.change.definition)
             .await?;
         let files = step.change.added.iter().chain(&step.change.changed);
         draft.add_deletes(files, &step.change.definition).await?;
+        let keys = &step.change.equality_deletes;
+        draft.add_keys(keys, &step.change.definition).await?;
         draft.remove(&step.change.removed).await?;
         let committed = step
             .entry
@@ -219,7 +229,11 @@ fn is_new(metadata: &TableMetadata) -> Result<bool> {
 fn lost(step: &Step<'_>) -> Option<TableChange> {
     let table = step.after.tables.get(&step.change.definition.table)?;
     let brings = |key: &String| step.change.added.iter().any(|file| file.key == *key);
-    let is_whole = table.files.keys().all(brings);
+    let erases = |deletes: &EqualityDeletes| {
+        let mut ours = step.change.equality_deletes.iter();
+        ours.any(|own| own.key == deletes.key)
+    };
+    let is_whole = table.files.keys().all(brings) && table.equality_deletes.iter().all(erases);
     let takes = !step.change.removed.is_empty() || !step.change.changed.is_empty();
     (!is_whole || takes).then(|| whole(table))
 }
@@ -231,7 +245,9 @@ fn whole(table: &Table) -> TableChange {
         redefined: true,
         added: table.files.values().cloned().collect(),
         changed: Vec::new(),
+        equality_deletes: table.equality_deletes.clone(),
         removed: BTreeSet::new(),
+        dropped: false,
     }
 }
 

@@ -102,6 +102,18 @@ impl Http {
         Ok(reply)
     }
 
+    /// Sends a request to the service that the catalog is a part of.
+    pub(super) async fn send_beside(
+        &self,
+        method: Method,
+        path: &str,
+        body: &Value,
+    ) -> Result<Reply> {
+        let service = self.uri.strip_suffix("/iceberg").unwrap_or(&self.uri);
+        let address = format!("{service}/{path}");
+        self.ask(&method, address, Some(body), Refresh::No).await
+    }
+
     async fn once(
         &self,
         method: &Method,
@@ -109,9 +121,18 @@ impl Http {
         body: Option<&Value>,
         refresh: Refresh,
     ) -> Result<Reply> {
-        let mut request = self
-            .client
-            .request(method.clone(), format!("{}/{path}", self.uri));
+        let address = format!("{}/{path}", self.uri);
+        self.ask(method, address, body, refresh).await
+    }
+
+    async fn ask(
+        &self,
+        method: &Method,
+        address: String,
+        body: Option<&Value>,
+        refresh: Refresh,
+    ) -> Result<Reply> {
+        let mut request = self.client.request(method.clone(), address);
         if let Some(body) = body {
             let text = serde_json::to_vec(body)
                 .map_err(|cause| Error::bug("a request can't be written as JSON").because(cause))?;

@@ -31,6 +31,16 @@ pub(crate) struct Rest {
     warehouse: Option<String>,
     /// What all paths begin with, as the catalog said.
     prefix: OnceCell<String>,
+    service: Service,
+}
+
+/// What else a catalog is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Service {
+    /// Nothing.
+    Catalog,
+    /// The keeper of its tables' files, who must be told to leave them as they are.
+    S3Tables,
 }
 
 #[derive(Deserialize)]
@@ -55,7 +65,34 @@ impl Rest {
             http: Http::new(uri, auth)?,
             warehouse,
             prefix: OnceCell::new(),
+            service: Service::Catalog,
         })
+    }
+
+    /// S3 Tables, behind its address.
+    pub(crate) fn s3_tables(uri: &str, table_bucket: &str, aws: Aws) -> Result<Self> {
+        Ok(Self {
+            service: Service::S3Tables,
+            ..Self::new(uri, Some(table_bucket.to_owned()), Auth::Aws(Box::new(aws)))?
+        })
+    }
+
+    /// Has S3 Tables leave a table's files as they are: what it put together would not be what the
+    /// log names.
+    async fn leave_files(&self, table: &TableName) -> Result<()> {
+        let bucket = self.warehouse.as_deref().unwrap_or_default();
+        let path = format!(
+            "tables/{}/{}/{}/maintenance/icebergCompaction",
+            encoded(bucket),
+            encoded(&table.schema),
+            encoded(&table.table)
+        );
+        let body = json!({"value": {"status": "disabled"}});
+        let reply = self.http.send_beside(Method::PUT, &path, &body).await?;
+        match reply.status.is_success() {
+            true => Ok(()),
+            false => Err(self.refused(&reply, "leaving the files of a table as they are")),
+        }
     }
 
     /// Asks the catalog how it wants to be talked to, once.
@@ -161,6 +198,16 @@ impl Catalog for Rest {
         }
     }
 
+    async fn discard(&self, table: &TableName) -> Result<()> {
+        let path = format!("{}?purgeRequested=true", self.path(table).await?);
+        let reply = self.http.send(Method::DELETE, &path, None).await?;
+        match reply.status {
+            StatusCode::NOT_FOUND => Ok(()),
+            status if status.is_success() => Ok(()),
+            _ => Err(self.refused(&reply, "dropping an empty table")),
+        }
+    }
+
     async fn load(&self, table: &TableName) -> Result<Option<Loaded>> {
         let path = self.path(table).await?;
         let reply = self.http.send(Method::GET, &path, None).await?;
@@ -171,22 +218,27 @@ impl Catalog for Rest {
     }
 
     async fn create(&self, table: &TableName, creation: &Creation) -> Result<Loaded> {
+        if self.service == Service::S3Tables {
+            nameable(table)?;
+        }
         self.make_namespace(&table.schema).await?;
         let path = format!(
             "{}/namespaces/{}/tables",
             self.prefix().await?,
             encoded(&table.schema)
         );
-        let body = json!({
+        let mut body = json!({
             "name": table.table,
-            "location": creation.location,
             "schema": creation.schema,
             "stage-create": false,
             "properties": creation.properties,
         });
+        if let Some(location) = &creation.location {
+            body["location"] = json!(location);
+        }
         // A reply that is lost leaves a table that is there, as does another's request.
         let reply = self.http.send(Method::POST, &path, Some(&body)).await;
-        match reply {
+        let created = match reply {
             Ok(reply) if reply.status.is_success() => self.loaded(reply),
             Ok(reply)
                 if reply.status != StatusCode::CONFLICT && !reply.status.is_server_error() =>
@@ -198,7 +250,11 @@ impl Catalog for Rest {
                 loaded.ok_or_else(|| self.refused(&reply, "making a table"))
             }
             Err(error) => self.load(table).await?.ok_or(error),
+        }?;
+        if self.service == Service::S3Tables {
+            self.leave_files(table).await?;
         }
+        Ok(created)
     }
 
     async fn commit(
@@ -230,6 +286,24 @@ impl Catalog for Rest {
             _ => Err(self.refused(&reply, "a commit")),
         }
     }
+}
+
+/// Refuses names that S3 Tables does not have.
+fn nameable(table: &TableName) -> Result<()> {
+    let is_fine = |name: &str| {
+        let mut all = name.chars();
+        !name.starts_with('_')
+            && all.all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+    };
+    if is_fine(&table.schema) && is_fine(&table.table) {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Config,
+        format!("S3 Tables can't have a table {table}"),
+    )
+    .because("its names have lowercase letters, digits and underscores only")
+    .fix("Give the stream such a table: `streams: {…: {table: schema.name}}`."))
 }
 
 /// The updates as older catalogs want them, too: with the last id beside a schema.

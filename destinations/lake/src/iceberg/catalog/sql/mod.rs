@@ -133,9 +133,11 @@ impl Catalog for Sql {
     }
 
     async fn create(&self, table: &TableName, creation: &Creation) -> Result<Loaded> {
+        let folder = creation.location.clone();
+        let folder = folder.ok_or_else(|| Error::bug(format!("{table} was given no folder")))?;
         let wanted = TableCreation::builder()
             .name(table.table.clone())
-            .location(creation.location.clone())
+            .location(folder.clone())
             .schema(creation.schema.clone())
             .properties(creation.properties.clone())
             .format_version(FormatVersion::V2)
@@ -143,8 +145,7 @@ impl Catalog for Sql {
         let built =
             TableMetadataBuilder::from_table_creation(wanted).and_then(TableMetadataBuilder::build);
         let metadata = built.map_err(iceberg("describing a new table"))?.metadata;
-        let location =
-            MetadataLocation::new_with_metadata(&creation.location, &metadata).to_string();
+        let location = MetadataLocation::new_with_metadata(&folder, &metadata).to_string();
         self.write(&metadata, &location).await?;
         self.insert(table, &location).await?;
         let loaded = self.load(table).await?;
