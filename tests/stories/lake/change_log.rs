@@ -125,6 +125,11 @@ async fn ways_to_merge_that_a_format_lacks_are_refused_before_anything_is_done()
             "Write `merge: change_log`",
         ),
         (
+            Format::Parquet,
+            "merge: equality_deletes",
+            "Write `merge: change_log`",
+        ),
+        (
             Format::Iceberg,
             "tables: {shop.orders: {merge: change_log}}",
             "Write `merge: position_deletes`",

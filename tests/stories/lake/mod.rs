@@ -2,4 +2,5 @@
 
 mod change_log;
 mod readers;
+mod replace;
 mod shop;
