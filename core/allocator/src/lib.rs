@@ -3,6 +3,10 @@
 //! Rows pass in batches of megabytes, made on one thread and dropped on another. An allocator that
 //! keeps what was dropped for a while holds several times what is in use; giving it back at once
 //! took 40 MiB off the peak of a copy and no processor time. // G6
+//!
+//! It does not ask for huge pages either (the feature `no_thp` of the binding): memory that comes back
+//! so often would be cleared in pieces of 2 MiB, most of which nobody uses. That was a quarter of the
+//! processor time of a copy into a lake, a seventh of one into DuckDB, and 40 MiB of their peaks.
 
 pub use mimalloc::MiMalloc as Allocator;
 
