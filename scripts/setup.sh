@@ -11,7 +11,7 @@ duckdb_sha256=3f4962cdd266eab2b479a5b5a4a6d063d279b2954ae814ed00385d553b747633
 mysql="$TRIBUTARY_CACHE/mysql-9.7"
 # Readers of lakes that share no line with us, and a parser of Athena's SQL; the tests believe them.
 python="$TRIBUTARY_CACHE/python"
-python_packages="pyiceberg[sql-sqlite,pyarrow]==0.12.0 sqlglot==30.30.0 psycopg2-binary==2.9.13"
+python_packages="pyiceberg[sql-sqlite,pyarrow]==0.12.0 sqlglot==30.30.0 psycopg2-binary==2.9.13 duckdb==1.5.5 duckdb-extension-avro==1.5.5 duckdb-extension-iceberg==1.5.5"
 
 step() { printf '%-12s %s\n' "$1" "$2"; }
 fail() {
@@ -114,7 +114,7 @@ unpack() {
 python() {
     if [ "$(cat "$python/packages" 2>/dev/null)" != "$python_packages" ]; then
         python3 -c 'import ensurepip, venv' 2>/dev/null || debian python3 python3-venv
-        step "Python" "installing pyiceberg and sqlglot"
+        step "Python" "installing pyiceberg, sqlglot and DuckDB with Iceberg"
         rm -rf "$python"
         # shellcheck disable=SC2086
         python3 -m venv "$python" &&
