@@ -42,39 +42,35 @@ async fn assert_as_there(world: &World, when: &str) {
 }
 
 /// What is prepared is nowhere until it commits, in whatever sync, and never where it does not.
-async fn two_phase(flavor: Flavor, gtid: bool) {
-    let world = world(flavor, gtid).await;
+async fn two_phase(world: &World) {
     step(
-        &world,
+        world,
         "XA START 'a'; INSERT INTO d.t VALUES (10, 1); UPDATE d.u SET v = 5; XA END 'a'; XA PREPARE 'a'
          | INSERT INTO d.t VALUES (11, 1)",
     )
     .await;
-    step(&world, "XA COMMIT 'a'").await;
+    step(world, "XA COMMIT 'a'").await;
     step(
-        &world,
+        world,
         "XA START 'b'; DELETE FROM d.t WHERE id = 1; XA END 'b'; XA PREPARE 'b'; XA ROLLBACK 'b';
          XA START 'c', 'branch'; INSERT INTO d.t VALUES (12, 1); XA END 'c', 'branch'; XA PREPARE 'c', 'branch'",
     )
     .await;
-    step(&world, "UPDATE d.t SET v = v + 1 WHERE id = 2 | XA COMMIT 'c', 'branch' | DELETE FROM d.t WHERE id = 12").await;
+    step(world, "UPDATE d.t SET v = v + 1 WHERE id = 2 | XA COMMIT 'c', 'branch' | DELETE FROM d.t WHERE id = 12").await;
     step(
-        &world,
+        world,
         "XA START 'd'; INSERT INTO d.u VALUES (2, 2); XA END 'd'; XA COMMIT 'd' ONE PHASE",
     )
     .await;
     step(
-        &world,
+        world,
         "XA START 'e'; INSERT INTO d.t VALUES (20, 1); XA END 'e'; XA PREPARE 'e'; XA COMMIT 'e';
          UPDATE d.t SET v = 9 WHERE id = 20",
     )
     .await;
-    if flavor == Flavor::MySql && !gtid {
-        return; // a copy there needs a lock that a prepared transaction does not let go of
-    }
     // Its rows were in the log before a table was copied again.
     step(
-        &world,
+        world,
         "XA START 'f'; INSERT INTO d.t VALUES (30, 1); XA END 'f'; XA PREPARE 'f'",
     )
     .await;
@@ -83,42 +79,42 @@ async fn two_phase(flavor: Flavor, gtid: bool) {
         .run(&["sync", "--full-refresh"])
         .await
         .exits(0);
-    step(&world, "XA COMMIT 'f'").await;
+    step(world, "XA COMMIT 'f'").await;
 }
 
-#[tokio::test]
-async fn two_phase_transactions_of_mariadb_count_from_their_commit() {
-    two_phase(Flavor::MariaDb, false).await;
-}
-
-#[tokio::test]
-async fn two_phase_transactions_of_mysql_count_from_their_commit() {
-    two_phase(Flavor::MySql, true).await;
-}
-
-#[tokio::test]
-async fn two_phase_transactions_without_gtids_count_from_their_commit() {
-    two_phase(Flavor::MySql, false).await;
-}
-
-#[tokio::test]
-async fn what_was_rolled_back_is_not_there() {
-    for (flavor, gtid) in [(Flavor::MariaDb, false), (Flavor::MySql, false)] {
-        let world = world(flavor, gtid).await;
-        for sql in [
-            "BEGIN; INSERT INTO d.t VALUES (10, 1); SAVEPOINT s; INSERT INTO d.t VALUES (11, 1);
-             ROLLBACK TO s; INSERT INTO d.u VALUES (10, 1); COMMIT",
-            "BEGIN; INSERT INTO d.t VALUES (12, 1); INSERT INTO d.m VALUES (1, 1); SAVEPOINT s;
-             INSERT INTO d.t VALUES (13, 1); INSERT INTO d.m VALUES (2, 1); ROLLBACK TO s; COMMIT",
-            "BEGIN; INSERT INTO d.t VALUES (14, 1); INSERT INTO d.m VALUES (3, 1);
-             UPDATE d.u SET v = 7; ROLLBACK",
-            "BEGIN; INSERT INTO d.t VALUES (15, 1); CREATE TEMPORARY TABLE d.x (id INT);
-             DROP TEMPORARY TABLE d.x; INSERT INTO d.t VALUES (16, 1); ROLLBACK",
-            "BEGIN; INSERT INTO d.t VALUES (17, 1); SAVEPOINT s; CREATE TEMPORARY TABLE d.x (id INT);
-             INSERT INTO d.t VALUES (18, 1); ROLLBACK TO s; INSERT INTO d.u VALUES (20, 1); COMMIT",
-        ] {
-            step(&world, sql).await;
-            world.assert_table("d.m", sql).await;
-        }
+/// What was rolled back is not there, whatever of it was logged.
+async fn rolled_back(world: &World) {
+    for sql in [
+        "BEGIN; INSERT INTO d.t VALUES (110, 1); SAVEPOINT s; INSERT INTO d.t VALUES (111, 1);
+         ROLLBACK TO s; INSERT INTO d.u VALUES (110, 1); COMMIT",
+        "BEGIN; INSERT INTO d.t VALUES (112, 1); INSERT INTO d.m VALUES (1, 1); SAVEPOINT s;
+         INSERT INTO d.t VALUES (113, 1); INSERT INTO d.m VALUES (2, 1); ROLLBACK TO s; COMMIT",
+        "BEGIN; INSERT INTO d.t VALUES (114, 1); INSERT INTO d.m VALUES (3, 1);
+         UPDATE d.u SET v = 7; ROLLBACK",
+        "BEGIN; INSERT INTO d.t VALUES (117, 1); SAVEPOINT s; CREATE TEMPORARY TABLE d.x (id INT);
+         INSERT INTO d.t VALUES (118, 1); ROLLBACK TO s; INSERT INTO d.u VALUES (120, 1); COMMIT",
+    ] {
+        step(world, sql).await;
+        world.assert_table("d.m", sql).await;
     }
+}
+
+#[tokio::test]
+async fn transactions_of_mariadb_count_if_they_commit() {
+    let world = world(Flavor::MariaDb, false).await;
+    two_phase(&world).await;
+    rolled_back(&world).await;
+}
+
+#[tokio::test]
+async fn transactions_of_mysql_count_if_they_commit() {
+    let world = world(Flavor::MySql, true).await;
+    two_phase(&world).await;
+    // With GTIDs the server refuses transactions over engines, and temporary tables in them.
+    step(
+        &world,
+        "BEGIN; INSERT INTO d.t VALUES (110, 1); SAVEPOINT s; INSERT INTO d.t VALUES (111, 1);
+         ROLLBACK TO s; INSERT INTO d.u VALUES (110, 1); COMMIT",
+    )
+    .await;
 }

@@ -4,6 +4,7 @@ use mysql_common::binlog::consts::BinlogChecksumAlg;
 use mysql_common::binlog::events::{Event as Raw, EventData, GtidEvent};
 use tributary_model::{Error, ErrorKind, Result};
 
+use crate::decode::reader::Reader;
 use crate::gtid::{DomainGtid, Source};
 use crate::log::rows::inflate;
 
@@ -27,6 +28,8 @@ pub(crate) enum Event {
         gtid: DomainGtid,
         /// Whether one single event follows and no commit.
         standalone: bool,
+        /// The two-phase transaction that it prepares, as the server writes it in statements.
+        prepares: Option<String>,
     },
     /// A statement.
     Query(Query),
@@ -215,6 +218,8 @@ fn gtid(raw: &Raw) -> Result<Event> {
 
 fn maria_gtid(raw: &Raw) -> Result<Event> {
     const STANDALONE: u8 = 1;
+    const GROUP_COMMIT: u8 = 2;
+    const PREPARED_XA: u8 = 64;
     let data = raw.data();
     let (Some(sequence), Some(domain), Some(flags)) = (
         data.first_chunk::<8>(),
@@ -234,7 +239,26 @@ fn maria_gtid(raw: &Raw) -> Result<Event> {
     Ok(Event::MariaGtid {
         gtid,
         standalone: flags & STANDALONE != 0,
+        prepares: match flags & PREPARED_XA {
+            0 => None,
+            _ => Some(xid(data, flags & GROUP_COMMIT != 0)?),
+        },
     })
+}
+
+/// The name of a two-phase transaction in a GTID event of MariaDB, behind the number of its group
+/// commit, where it has one: a format, two lengths, and what they measure.
+fn xid(data: &[u8], has_group: bool) -> Result<String> {
+    let mut rest = Reader::new(data);
+    rest.take(if has_group { 13 + 8 } else { 13 })?;
+    let format = (rest.little(4)? as u32).cast_signed();
+    let lengths = (usize::from(rest.byte()?), usize::from(rest.byte()?));
+    let hex = |bytes: &[u8]| {
+        let digits = bytes.iter().map(|byte| format!("{byte:02X}"));
+        digits.collect::<String>()
+    };
+    let (global, branch) = (hex(rest.take(lengths.0)?), hex(rest.take(lengths.1)?));
+    Ok(format!("X'{global}',X'{branch}',{format}"))
 }
 
 fn incident() -> Error {

@@ -349,7 +349,12 @@ impl LogStream {
                 self.begin(Group::Announced, Some(Name::MySql(source, number)))
             }
             Event::AnonymousGtid => self.begin(Group::Announced, None),
-            Event::MariaGtid { gtid, standalone } => {
+            Event::MariaGtid {
+                gtid,
+                standalone,
+                prepares,
+            } => {
+                self.xid = prepares;
                 let group = if standalone {
                     Group::Announced
                 } else {
