@@ -56,7 +56,8 @@ pub enum TlsMode {
     Disabled,
     /// Encryption, whoever the server is.
     Required,
-    /// Encryption, and a certificate from a trusted authority.
+    /// Encryption, and a certificate from a trusted authority; the driver looks for the server's name as
+    /// well.
     VerifyCa,
     /// Encryption, a certificate from a trusted authority, and the server's name in it.
     VerifyIdentity,

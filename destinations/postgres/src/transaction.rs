@@ -48,6 +48,8 @@ pub(crate) struct Transaction {
     fence: Fence,
     targets: BTreeMap<TableName, Target>,
     prepared: usize,
+    /// Tables whose places others take once the load commits.
+    swaps: Vec<(Arc<TablePlan>, TableName, Old)>,
     rejected: BTreeMap<StreamName, u64>,
 }
 
@@ -66,6 +68,7 @@ impl Transaction {
             fence,
             targets: BTreeMap::new(),
             prepared: 0,
+            swaps: Vec::new(),
             rejected: BTreeMap::new(),
         };
         transaction.prepare(plans).await?;
@@ -99,7 +102,8 @@ impl Transaction {
                 target.close(site, at).await?;
             }
             Change::Renew { plan, like } => self.renew(&plan, like.as_ref()).await?,
-            Change::Swap { plan, beside, old } => self.swap(&plan, &beside, &old).await?,
+            // It takes the table away from its readers: that comes last.
+            Change::Swap { plan, beside, old } => self.swaps.push((plan, beside, old)),
         }
         reach("load.after_stage")
     }
@@ -118,6 +122,9 @@ impl Transaction {
     /// Makes rows and state true; gives the session back.
     pub(crate) async fn commit(mut self, commit: &Commit) -> Result<(Receipt, Session)> {
         reach("load.before_merge")?;
+        for (plan, beside, old) in std::mem::take(&mut self.swaps) {
+            self.swap(&plan, &beside, &old).await?;
+        }
         for target in self.targets.values_mut() {
             target.settle(&mut self.site).await?;
         }
