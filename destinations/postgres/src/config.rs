@@ -56,8 +56,7 @@ pub enum TlsMode {
     Disabled,
     /// Encryption, whoever the server is.
     Required,
-    /// Encryption, and a certificate from a trusted authority; the driver looks for the server's name as
-    /// well.
+    /// Encryption, and a certificate from a trusted authority.
     VerifyCa,
     /// Encryption, a certificate from a trusted authority, and the server's name in it.
     VerifyIdentity,
