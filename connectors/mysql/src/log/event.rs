@@ -276,3 +276,20 @@ fn unknown(code: u8) -> Error {
     )
     .fix("Skipping it could lose rows. Please report the server's version and this number.")
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_two_phase_transaction_is_named_as_in_its_commit() {
+        // `XA START 'aB','br',7` of MariaDB 10.11, without and with the number of a group commit.
+        let name = [7, 0, 0, 0, 2, 2, b'a', b'B', b'b', b'r'];
+        let alone = [&[0; 13][..], &name].concat();
+        let in_group = [&[0; 21][..], &name].concat();
+        assert_eq!(xid(&alone, false).unwrap(), "X'6142',X'6272',7");
+        assert_eq!(xid(&in_group, true).unwrap(), "X'6142',X'6272',7");
+        assert!(xid(&alone[..20], false).is_err());
+    }
+}
