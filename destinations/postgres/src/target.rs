@@ -9,24 +9,23 @@
 
 use std::sync::Arc;
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::TimestampMicrosecondType;
-use arrow_array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, TimestampMicrosecondArray};
+use arrow_array::{ArrayRef, BooleanArray, Int64Array, RecordBatch};
 use tributary_model::{
-    DataType, Deletes, Error, ErrorKind, Mode, Op, Presence, Result, TableColumn, TableName,
-    TablePlan, TruncateKind,
+    DataType, Deletes, Error, Mode, Op, Presence, Result, TableName, TablePlan, TruncateKind,
 };
 use tributary_sql::{
-    DELETED, Dialect, Found, IS_CURRENT, Merge, STAGED_DELETE, STAGED_SEQ, SYNCED_AT, Screened,
-    Staged, Staging, Step, Upsert, VALID_FROM, VALID_TO, evolve, restage,
+    DELETED, Dialect, IS_CURRENT, Merge, STAGED_DELETE, STAGED_SEQ, SYNCED_AT, Screened, Staged,
+    Staging, Step, Upsert, VALID_TO, evolve, restage,
 };
 
 use crate::copy::Outbox;
 use crate::describe::Inventory;
-use crate::dialect::{COLUMNS, DIALECT, PgDialect};
+use crate::dialect::{DIALECT, PgDialect};
 use crate::encode::Column;
 use crate::index;
+use crate::layout::{is_exact, refuse_impossible, refuse_too_many};
 use crate::ledger::note_changes;
+use crate::rows::{begun, copy_statement, is_delete, own_columns};
 use crate::system::number;
 use crate::transaction::Site;
 
@@ -458,98 +457,4 @@ impl Target {
             synced_at: &site.synced_at(),
         })
     }
-}
-
-fn own_columns<'a>(plan: &TablePlan, rows: &'a RecordBatch) -> Result<Vec<Column<'a>>> {
-    let columns = plan.columns.iter().zip(rows.columns());
-    columns
-        .map(|(column, array)| Column::new(column.data_type, array))
-        .collect()
-}
-
-/// Rows that begin the history of their keys: where the source does not say when, it is when the load
-/// began.
-fn begun(plan: &TablePlan, rows: &RecordBatch, began: i64) -> Result<RecordBatch> {
-    let place = plan.columns.iter().position(|c| c.name == VALID_FROM);
-    let Some(place) = place.filter(|_| plan.mode == Mode::History) else {
-        return Ok(rows.clone());
-    };
-    let mut columns = rows.columns().to_vec();
-    let told = columns[place].as_primitive::<TimestampMicrosecondType>();
-    let from: TimestampMicrosecondArray = told.iter().map(|at| Some(at.unwrap_or(began))).collect();
-    columns[place] = Arc::new(from.with_timezone("UTC"));
-    RecordBatch::try_new(rows.schema(), columns)
-        .map_err(|cause| Error::bug("versions could not be made").because(cause))
-}
-
-fn copy_statement(table: &str, plan: &TablePlan, more: &[&str]) -> String {
-    let names = plan.columns.iter().map(|column| column.name.as_str());
-    let names: Vec<String> = names
-        .chain(more.iter().copied())
-        .map(|name| DIALECT.quote(name))
-        .collect();
-    format!(
-        "COPY {table} ({}) FROM STDIN (FORMAT binary)",
-        names.join(", ")
-    )
-}
-
-fn refuse_impossible(plan: &TablePlan) -> Result<()> {
-    match plan.mode {
-        Mode::Append => Ok(()),
-        Mode::Merge | Mode::Replace | Mode::History if !plan.key.is_empty() => Ok(()),
-        Mode::Merge | Mode::Replace | Mode::History => {
-            let table = &plan.table;
-            Err(Error::bug(format!(
-                "{table} was to be merged without a key"
-            )))
-        }
-    }
-}
-
-/// The server would say so as well, but only when rows are on their way.
-fn refuse_too_many(plan: &TablePlan, steps: &[Step], inventory: &Inventory) -> Result<()> {
-    let ever = inventory.get(&plan.table).map_or(0, |table| table.ever);
-    let new: usize = steps
-        .iter()
-        .map(|step| match step {
-            Step::CreateTable { columns, .. } => columns.len(),
-            Step::AddColumn { .. } => 1,
-            Step::CreateSchema { .. } | Step::WidenType { .. } => 0,
-        })
-        .sum();
-    if ever + new <= COLUMNS {
-        return Ok(());
-    }
-    Err(Error::new(
-        ErrorKind::Incompatible,
-        format!(
-            "{} would have {} columns, and a table of PostgreSQL has at most {COLUMNS}",
-            plan.table,
-            ever + new
-        ),
-    )
-    .fix(format!(
-        "Leave columns out in the options of the stream {}: `columns: {{name: exclude}}`. Columns \
-         that were dropped count as well, until the table is made anew.",
-        plan.stream
-    )))
-}
-
-/// Whether rows of the plan can be copied into the table as it will be.
-fn is_exact(plan: &TablePlan, found: &Found) -> bool {
-    let existing = found.columns.as_deref().unwrap_or_default();
-    let fits = |column: &TableColumn| {
-        let there = existing.iter().find(|found| found.name == column.name);
-        there.is_none_or(|there| {
-            let joined = there.data_type.and_then(|it| it.join(column.data_type));
-            let name = |data_type| DIALECT.type_name(data_type);
-            joined.is_some_and(|joined| name(joined) == name(column.data_type))
-        })
-    };
-    plan.columns.iter().all(fits)
-}
-
-fn is_delete(op: Op) -> bool {
-    matches!(op, Op::Delete | Op::Truncate)
 }
