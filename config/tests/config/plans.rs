@@ -132,6 +132,15 @@ fn masks_and_limits_are_written_in_several_ways() {
 }
 
 #[test]
+fn a_salt_that_hides_nothing_is_refused() {
+    for salt in ["salt: ''", "salt: ' '", "salt: '${NOT_THERE:-}'"] {
+        let text = format!("{MINIMAL}\n{salt}\n");
+        let why = read(&text, []).unwrap_err().to_string();
+        assert!(why.contains("the `salt` is empty"), "{why}");
+    }
+}
+
+#[test]
 fn the_environment_overrides_the_file_and_fills_it_in() {
     let text = MINIMAL.replace(
         "host: localhost",
