@@ -114,7 +114,7 @@ impl Attempt<'_> {
         finish(reading, outcome.map(drop)).await?;
         unexpected::tell_mixed(self, &loading, ledger);
         loading.finish(ledger, progress).await?;
-        unexpected.tell(self, ledger).await?;
+        unexpected.tell(self, ledger).await;
         Ok(End::Source)
     }
 

@@ -12,6 +12,7 @@ use tributary_model::{
 use crate::attempt::{Progress, forget_moved};
 use crate::beside::{self, Facts, Way};
 use crate::connection::{Connection, SyncRequest};
+use crate::normalize::system;
 use crate::normalize::{Table, TableSetup, table_name};
 use crate::report::ErrorReport;
 
@@ -273,7 +274,9 @@ pub(crate) fn tables(
         let owner = owners
             .entry(as_one(&name, &capabilities))
             .or_insert_with(|| stream.name.clone());
-        let table = check(stream, owner, &name, options, &capabilities).and_then(|()| {
+        let checked = check(stream, owner, &name, options, &capabilities);
+        let checked = checked.and_then(|()| refuse_foreign(stream, &name, existing));
+        let table = checked.and_then(|()| {
             Table::new(&TableSetup {
                 stream: &stream.name,
                 schema: &Arc::new(StreamSchema::clone(&stream.schema)),
@@ -290,6 +293,28 @@ pub(crate) fn tables(
         tables.insert(stream.name.clone(), table);
     }
     tables
+}
+
+/// A table of somebody else is refused before anything is begun, so that other streams go on.
+fn refuse_foreign(stream: &Stream, table: &TableName, existing: &Existing) -> Result<()> {
+    if existing
+        .get(table)
+        .is_none_or(|columns| beside::is_ours(columns))
+    {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Incompatible,
+        format!(
+            "the table {table} exists already and was not made by Tributary (it has no column `{}`)",
+            system::SYNCED_AT
+        ),
+    )
+    .fix(format!(
+        "Rename that table, or choose another one for the stream: \
+         `streams: {{{}: {{table: {}.{}_synced}}}}`.",
+        stream.name, table.schema, table.table
+    )))
 }
 
 /// The same for names that are one table in the destination.
