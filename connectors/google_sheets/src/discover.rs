@@ -45,6 +45,7 @@ pub(crate) async fn discover(inner: &Inner) -> Result<Catalog> {
                 estimated_rows: None,
                 filter: None,
                 excluded: Vec::new(),
+                cursor: Vec::new(),
                 is_open: true,
                 needs: None,
             });

@@ -100,6 +100,7 @@ impl Inner {
             estimated_rows: cursor.map(|cursor| cursor.rows),
             filter: None,
             excluded: Vec::new(),
+            cursor: Vec::new(),
             is_open: true,
             needs: None,
         }

@@ -272,6 +272,7 @@ impl Source for Script {
             estimated_rows: None,
             filter: None,
             excluded: Vec::new(),
+            cursor: Vec::new(),
             is_open: false,
             needs: None,
         };

@@ -173,7 +173,9 @@ impl<'a> Take<'a> {
             stream: self.target.stream.clone(),
             reason: format!("row {} has no value in `{column}`, its key", row.number),
             column: Some(column),
+            value: None,
             row: Value::Object(object),
+            hidden: Vec::new(),
         });
     }
 
@@ -195,7 +197,7 @@ impl<'a> Take<'a> {
             // A row's number says nothing of the row that had it before.
             true => self.out.generation(stream, positions).await,
             false => {
-                let kind = TruncateKind::Change;
+                let kind = TruncateKind::Anew;
                 self.out.truncate(stream, kind, positions).await
             }
         }
