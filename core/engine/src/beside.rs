@@ -108,7 +108,7 @@ fn fits(columns: &[TableColumn], mode: Mode) -> bool {
 }
 
 /// Whether the table is one of ours; another's is refused by the destination, with a reason.
-fn is_ours(columns: &[TableColumn]) -> bool {
+pub(crate) fn is_ours(columns: &[TableColumn]) -> bool {
     columns
         .iter()
         .any(|column| column.name == system::SYNCED_AT)
