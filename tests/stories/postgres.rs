@@ -285,6 +285,7 @@ async fn encryption_is_what_was_asked_for() {
     let with = |destination: &'static str| {
         analytics.configure(Setup {
             destination,
+            connection: "",
             ..SETUP
         });
     };
