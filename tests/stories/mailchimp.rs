@@ -55,8 +55,17 @@ async fn a_week_of_changes_arrives_day_by_day() {
             .with(|account, now| account.live(60, now + 1, now + 20 * HOUR));
         runs.simulator.clock().advance(DAY);
         runs.sync().await;
-        runs.assert_true(&format!("on day {day}"));
+        let moving = [
+            "campaigns",
+            "email_activity",
+            "list_members",
+            "member_tags",
+            "reports",
+            "segments",
+        ];
+        runs.assert_streams(&moving, &format!("on day {day}"));
     }
+    runs.assert_true("at the end of the week");
 }
 
 /// A list does not show who was archived, and shows them again once they are back.

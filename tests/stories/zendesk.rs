@@ -73,8 +73,17 @@ async fn a_week_of_changes_arrives_day_by_day() {
             .with(|desk, now| desk.live(120, now + 1, now + 20 * HOUR));
         runs.simulator.clock().advance(DAY);
         runs.sync().await;
-        runs.assert_true(&format!("on day {day}"));
+        let moving = [
+            "custom_object_records",
+            "organizations",
+            "ticket_comments",
+            "ticket_metrics",
+            "tickets",
+            "users",
+        ];
+        runs.assert_streams(&moving, &format!("on day {day}"));
     }
+    runs.assert_true("at the end of the week");
 }
 
 /// Zendesk scrubs what it deletes: the row keeps what it held.
