@@ -6,7 +6,7 @@ use tributary_sql::{Dialect, Upsert};
 /// Digits of the widest decimal that we carry; PostgreSQL's own are wider.
 pub(crate) const DECIMAL_DIGITS: u8 = 76;
 /// Columns that every table has, under names that nobody else can use.
-pub(crate) const RESERVED: &[&str] = &["ctid", "xmin", "cmin", "xmax", "cmax", "tableoid", "oid"];
+pub(crate) const RESERVED: &[&str] = &["ctid", "xmin", "cmin", "xmax", "cmax", "tableoid"];
 /// The most columns of a table, those that were dropped included.
 pub(crate) const COLUMNS: usize = 1600;
 
