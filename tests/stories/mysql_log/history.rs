@@ -64,7 +64,9 @@ const FOLLOWED: [(&str, u64); 5] = [
          INSERT INTO d.t (id, a, u, e) VALUES (12, 'é', 18446744073709551615, 'one')",
         1,
     ),
-    ("ALTER TABLE d.t COMMENT = 'nothing'; ALTER TABLE d.t ALTER n SET DEFAULT 9; UPDATE d.t SET n = 0 WHERE id = 12", 1),
+    ("ALTER TABLE d.t COMMENT = 'nothing'; ALTER TABLE d.t ALTER n SET DEFAULT 9;
+         ALTER TABLE d.t DEFAULT CHARSET = utf8mb4; ALTER TABLE d.t ADD COLUMN crab VARCHAR(9) DEFAULT 'none';
+         UPDATE d.t SET crab = '🦀' WHERE id = 10; UPDATE d.t SET n = 0 WHERE id = 12", 2),
 ];
 
 /// Statements that change what rows hold, or what can't be known.

@@ -94,10 +94,12 @@ impl Reader<'_> {
                     && !alter.changes.converts
                     && !alter.changes.key =>
             {
-                if alter.changes.any() {
-                    self.relayout(index, sql).await
-                } else {
-                    Ok(())
+                let is_edited = alter.edits.as_ref().is_some_and(|edits| !edits.is_empty());
+                match (alter.changes.any(), is_edited) {
+                    (true, _) => self.relayout(index, sql).await,
+                    // Its history has changed, its rows have not.
+                    (false, true) => self.send_cursor(index).await,
+                    (false, false) => Ok(()),
                 }
             }
             // Logged even where the table was there and nothing happened.

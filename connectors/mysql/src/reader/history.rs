@@ -36,7 +36,10 @@ impl Reader<'_> {
         let Statement::AlterTable(alter) = statement else {
             return true;
         };
-        if !alter.changes.layout && !alter.changes.converts {
+        let edits = alter.edits.as_deref();
+        // Of options, the charset of columns that come later.
+        let is_edited = edits.is_some_and(|edits| !edits.is_empty());
+        if !alter.changes.layout && !alter.changes.converts && !is_edited {
             return true;
         }
         let since = self.log.position().clone();
@@ -44,7 +47,6 @@ impl Reader<'_> {
         let is_boundary = self.log.is_boundary();
         let table = &mut self.tables[index];
         let before = table.declared.take().filter(|_| is_boundary);
-        let edits = alter.edits.as_deref();
         table.declared = before
             .zip(edits)
             .and_then(|(before, edits)| before.altered(edits, since));
