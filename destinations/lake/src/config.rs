@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use tributary_model::{Error, ErrorKind, Fault, Result, Secret, TableName};
 use url::Url;
 
-use crate::iceberg::CatalogSettings;
+use crate::iceberg::{self, CatalogSettings};
 use crate::partition::Term;
 
 /// A lake: a folder or a bucket of files, made readable for anything that reads Parquet.
@@ -289,6 +289,13 @@ impl Config {
             let error = Error::new(ErrorKind::Config, "`catalog` is about tables of Iceberg")
                 .fix("Leave it out, or write `format: iceberg`.");
             faults.push(Fault::mistake(&["catalog"], error));
+        }
+        if self.format == Format::Iceberg {
+            let at: &'static [&'static str] = match self.catalog {
+                Some(_) => &["catalog"],
+                None => &[],
+            };
+            faults.extend(iceberg::fault(self).map(|error| Fault::mistake(at, error)));
         }
         faults.extend(self.merge_faults());
         if self.access_key_id.is_some() != self.secret_access_key.is_some() {

@@ -36,7 +36,7 @@ use managed::Managed;
 
 pub(crate) use division::{Division, Part};
 pub(crate) use schema::{of_files, stay_readable, stored};
-pub(crate) use settings::{CatalogSettings, connect};
+pub(crate) use settings::{CatalogSettings, connect, fault};
 
 /// The tables of a lake in their catalog.
 #[derive(Debug)]

@@ -79,6 +79,30 @@ pub(crate) enum CatalogSettings {
     },
 }
 
+/// What can't be meant about the catalog; contacts nothing.
+pub(crate) fn fault(config: &Config) -> Option<Error> {
+    let location = config.location().ok()?;
+    let is_folder = matches!(location, Location::Folder(_));
+    match config.catalog.as_ref() {
+        None | Some(CatalogSettings::Sqlite { path: None, .. }) => (!is_folder).then(nowhere),
+        Some(CatalogSettings::Sqlite { .. } | CatalogSettings::Postgres { .. }) => None,
+        Some(CatalogSettings::Rest { uri, .. }) if uri.contains("//s3tables.") => {
+            Some(by_its_name())
+        }
+        Some(CatalogSettings::Rest {
+            token, credential, ..
+        }) => (token.is_some() && credential.is_some()).then(both),
+        Some(CatalogSettings::Glue { .. } | CatalogSettings::S3Tables { .. }) if is_folder => {
+            Some(only_in_buckets())
+        }
+        Some(CatalogSettings::Glue { region, uri, .. }) => {
+            let is_known = uri.is_some() || region.is_some() || config.region.is_some();
+            (!is_known).then(no_region)
+        }
+        Some(CatalogSettings::S3Tables { table_bucket, .. }) => region_of(table_bucket).err(),
+    }
+}
+
 /// The tables of the lake that `config` describes.
 pub(crate) fn connect(config: &Config, store: &Arc<dyn Store>) -> Result<Iceberg> {
     if let Some(CatalogSettings::S3Tables { table_bucket, uri }) = &config.catalog {
@@ -170,14 +194,7 @@ fn s3_tables(
     table_bucket: &str,
     uri: Option<&str>,
 ) -> Result<Iceberg> {
-    if let Location::Folder(_) = config.location()? {
-        return Err(only_in_buckets());
-    }
-    let parts: Vec<&str> = table_bucket.splitn(6, ':').collect();
-    let region = match parts.as_slice() {
-        ["arn", _, "s3tables", region, _, bucket] if bucket.starts_with("bucket/") => *region,
-        _ => return Err(no_table_bucket(table_bucket)),
-    };
+    let region = region_of(table_bucket)?;
     let uri = uri.map_or_else(
         || format!("https://s3tables.{region}.amazonaws.com/iceberg"),
         str::to_owned,
@@ -187,6 +204,15 @@ fn s3_tables(
     let catalog: Arc<dyn Catalog> = Arc::new(Rest::s3_tables(&uri, table_bucket, aws)?);
     let managed = Managed::new(store.clone(), catalog.clone(), settings);
     Ok(Iceberg::managed(Arc::new(managed), catalog))
+}
+
+/// The region in the ARN of a table bucket.
+fn region_of(table_bucket: &str) -> Result<&str> {
+    let parts: Vec<&str> = table_bucket.splitn(6, ':').collect();
+    match parts.as_slice() {
+        ["arn", _, "s3tables", region, _, bucket] if bucket.starts_with("bucket/") => Ok(region),
+        _ => Err(no_table_bucket(table_bucket)),
+    }
 }
 
 fn no_table_bucket(given: &str) -> Error {

@@ -223,6 +223,8 @@ async fn s3_tables_is_told_from_other_catalogs_and_wrong_settings_are_named() {
         let mut settings = world.settings();
         settings["catalog"] = catalog;
         let config = serde_json::from_value(settings).unwrap();
+        // `tributary validate` says so already.
+        assert_eq!(Lake::faults(&config).len(), 1);
         let error = Lake::connect(config).await.map(drop).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Config, "{error}");
         assert!(error.to_string().contains(says), "{error}");
