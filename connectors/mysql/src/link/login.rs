@@ -35,6 +35,9 @@ const UNKNOWN: u8 = 0x04;
 /// Asks for the server's public key.
 const KEY: u8 = 0x02;
 
+/// Random bytes that a server of MariaDB has signed.
+const ED25519_NONCE: usize = 32;
+
 /// utf8mb4_general_ci, which every server knows; the session's settings follow.
 const COLLATION: u8 = 45;
 
@@ -228,6 +231,10 @@ impl Login<'_> {
         let request: AuthSwitchRequest<'_> = ParseBuf(packet).parse(()).map_err(io_error)?;
         self.nonce = request.plugin_data().to_vec();
         self.plugin = request.auth_plugin().into_owned();
+        if matches!(self.plugin, AuthPlugin::Ed25519) {
+            // The library takes a zero at the end for the end: one of 256 logins would be refused.
+            self.nonce.resize(ED25519_NONCE, 0);
+        }
         match &self.plugin {
             AuthPlugin::CachingSha2Password
             | AuthPlugin::MysqlNativePassword
