@@ -302,6 +302,7 @@ fn positions(rows: &[&Row], generation: u64) -> Positions {
                 major: generation,
                 minor: 0,
                 ordinal,
+                committed_at: None,
             });
         }
     }

@@ -273,6 +273,7 @@ impl Sheet {
             major: self.era,
             minor: 0,
             ordinal: self.left,
+            committed_at: None,
         };
         self.left += rows as u64;
         self.bytes = 0;
