@@ -10,6 +10,7 @@ fn load(name: &str) -> tributary_config::Plan {
         .join(name);
     let environment = environment([
         ("SHOP_PASSWORD", "x"),
+        ("WAREHOUSE_PASSWORD", "w"),
         ("TRIBUTARY_SALT", "y"),
         ("TRIBUTARY_TOKEN", "z"),
         ("OPS_WEBHOOK", "https://hooks.example.com/services/x"),
@@ -30,6 +31,12 @@ fn the_small_example() {
 fn the_example_of_a_lake() {
     let plan = load("mysql-to-lake.yaml");
     assert_eq!(plan.connections["shop"].destination, "lake");
+}
+
+#[test]
+fn the_example_of_a_warehouse() {
+    let plan = load("mysql-to-postgres.yaml");
+    assert_eq!(plan.connections["shop"].destination, "warehouse");
 }
 
 #[test]
@@ -80,6 +87,7 @@ fn no_example_is_left_without_a_test() {
         "every-key.yaml",
         "mysql-to-duckdb.yaml",
         "mysql-to-lake.yaml",
+        "mysql-to-postgres.yaml",
     ];
     // Those of APIs need the connector that knows their settings: the program's tests load them.
     let of_apis = ["google-", "mailchimp-", "rest-", "zendesk-"];

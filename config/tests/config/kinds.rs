@@ -110,6 +110,21 @@ struct Lake {
     tables: BTreeMap<String, BTreeMap<String, Vec<String>>>,
 }
 
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Postgres {
+    url: Option<Secret>,
+    host: Option<String>,
+    port: Option<u16>,
+    user: Option<String>,
+    password: Option<Secret>,
+    database: Option<String>,
+    schema: Option<String>,
+    tls: Option<Tls>,
+    statement_timeout: Option<String>,
+    application_name: Option<String>,
+}
+
 /// Settings that do not go together, in the whole and at a key.
 fn faults_of_mysql(settings: &MySql) -> Vec<Fault> {
     let wrong = |what: String| Error::new(ErrorKind::Config, what).fix("Keep one of them.");
@@ -139,6 +154,7 @@ pub(crate) fn kinds() -> Kinds {
         destinations: vec![
             KindSpec::of::<DuckDb>("duckdb", |_| Vec::new()),
             KindSpec::of::<Lake>("lake", |_| Vec::new()).keeping(&[Mode::Merge, Mode::Append]),
+            KindSpec::of::<Postgres>("postgres", |_| Vec::new()),
         ],
     }
 }

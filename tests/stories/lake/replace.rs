@@ -52,8 +52,18 @@ async fn a_table_comes_anew_and_is_swapped_in_at_once() {
         .program
         .start_with(&[("FAILPOINTS", failpoint)], &["sync"]);
     assert_eq!(running.wait().await.code(), None);
-    assert_eq!(sums(&world.lake()), (900, 900), "readers see what was there");
-    let question = ["query", "warehouse", "SELECT sum(n) AS n FROM shop.t", "--output", "json"];
+    assert_eq!(
+        sums(&world.lake()),
+        (900, 900),
+        "readers see what was there"
+    );
+    let question = [
+        "query",
+        "warehouse",
+        "SELECT sum(n) AS n FROM shop.t",
+        "--output",
+        "json",
+    ];
     let answer = world.program.run(&question).await.exits(0).json();
     assert_eq!(answer["rows"], json!([[900]]), "{answer}");
     world.sync().await;
@@ -92,7 +102,10 @@ async fn tabs_of_a_sheet_are_replaced_in_a_lake() {
             .connection(&json!({"defaults": {"mode": "replace"}}));
         into_a_lake(&runs, format);
         runs.sync().await;
-        assert_eq!(names(&runs).await, json!([[1, "ann"], [2, "bob"], [3, "cy"]]));
+        assert_eq!(
+            names(&runs).await,
+            json!([[1, "ann"], [2, "bob"], [3, "cy"]])
+        );
         runs.simulator.with(|sheets, now| {
             let book = sheets.only_book();
             book.delete_row("orders", 1, now);
@@ -100,7 +113,11 @@ async fn tabs_of_a_sheet_are_replaced_in_a_lake() {
         });
         runs.settle();
         runs.sync().await;
-        assert_eq!(names(&runs).await, json!([[2, "bob"], [3, "cy"], [4, "dan"]]), "{format}");
+        assert_eq!(
+            names(&runs).await,
+            json!([[2, "bob"], [3, "cy"], [4, "dan"]]),
+            "{format}"
+        );
     }
 }
 
@@ -109,12 +126,15 @@ fn into_a_lake(runs: &Runs<Sheets>, format: &str) {
     let path = runs.program.path("tributary.yaml");
     let text = std::fs::read_to_string(path).unwrap();
     let mut config: Value = serde_json::from_str(&text).unwrap();
-    config["destinations"]["warehouse"] = json!({"type": "lake", "url": "./lake", "format": format});
+    config["destinations"]["warehouse"] =
+        json!({"type": "lake", "url": "./lake", "format": format});
     runs.program.write("tributary.yaml", &config.to_string());
 }
 
 async fn names(runs: &Runs<Sheets>) -> Value {
     let sql = "SELECT id, name FROM api.orders ORDER BY id";
-    let answer = runs.run(&["query", "warehouse", sql, "--output", "json"]).await;
+    let answer = runs
+        .run(&["query", "warehouse", sql, "--output", "json"])
+        .await;
     answer.exits(0).json()["rows"].clone()
 }

@@ -4,9 +4,9 @@ use axum::body::Body;
 use axum::http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use tower::ServiceExt;
+use tributary_daemon::ConnectionView;
 use tributary_daemon::page;
 use tributary_daemon::view::StreamPhase;
-use tributary_daemon::ConnectionView;
 
 use crate::served::shown;
 use crate::states::{self, HOSTILE};
