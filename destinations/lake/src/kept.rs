@@ -97,7 +97,8 @@ pub(crate) fn shape(
         layout: definition.newest(),
         schema: schema.clone(),
         key,
-        read_back: if is_merged {
+        // Files of a table beside are copied when it takes its place, perhaps in this load.
+        read_back: if is_merged || definition.is_beside() {
             ReadBack::Maybe
         } else {
             ReadBack::Never

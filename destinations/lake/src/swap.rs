@@ -177,6 +177,12 @@ impl Target {
     /// Takes over all rows that another table of the same layouts has.
     fn carry(&mut self, from: &mut Self) -> Result<()> {
         from.gather()?;
+        if from.written.iter().any(|file| file.sealed.file.is_none()) {
+            return Err(Error::bug(format!(
+                "files of {} went up without a copy, and can't be taken over",
+                from.plan.table
+            )));
+        }
         from.know_erased()?;
         let mut roller = self.roller(None)?;
         for held in from.held() {

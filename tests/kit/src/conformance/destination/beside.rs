@@ -74,6 +74,35 @@ pub(super) async fn takes_the_place<D: Destination>(subject: &Subject<D>) {
     opened.assert_rows(&live, &["3 cid"]).await;
 }
 
+/// Changes that are kept as rows come along: those of earlier loads, and those of the load that swaps.
+pub(super) async fn takes_changes_along<D: Destination>(subject: &Subject<D>) {
+    let mut opened = subject.open("beside changes").await;
+    let columns = [
+        ("_tributary_op", DataType::Text),
+        ("_tributary_position", DataType::Text),
+    ];
+    let live = plan("history_of_changes", Mode::Append, Deletes::Soft, &columns);
+    let live = Arc::new(live);
+    let next = next_to(&live);
+    opened
+        .load(&[&live], vec![rows(&live, &["r 1 r 01"])])
+        .await;
+    let renew = Change::Renew {
+        plan: next.clone(),
+        like: Some(live.table.clone()),
+    };
+    let copied = rows(&next, &["r 1 r 02", "r 2 r 02"]);
+    opened.load(&[], vec![renew, copied]).await;
+    let changes = vec![
+        rows(&next, &["u 1 u 03", "c 3 c 04"]),
+        swap(&live, &next, Old::Gone),
+        rows(&live, &["d 3 d 05"]),
+    ];
+    opened.load(&[&next], changes).await;
+    let all = ["1 r 02", "2 r 02", "1 u 03", "3 c 04", "3 d 05"];
+    opened.assert_rows(&live, &all).await;
+}
+
 /// The old table stays under another name; where there is none, none is needed.
 pub(super) async fn keeps_the_old_one<D: Destination>(subject: &Subject<D>) {
     let mut opened = subject.open("beside kept").await;

@@ -79,6 +79,7 @@ where
     }
     if subject.connect().await.capabilities().swaps {
         beside::takes_the_place(&subject).await;
+        beside::takes_changes_along(&subject).await;
         beside::keeps_the_old_one(&subject).await;
     }
 }
