@@ -288,11 +288,12 @@ impl Reader<'_> {
         }
         table.phase = Phase::Streaming;
         let stream = table.stream.clone();
+        self.send_everything().await?;
+        self.send_cursor(index).await?;
+        // Last: a table that is built beside another takes its place once this is said.
         self.out
             .phase(&stream, tributary_model::Phase::Streaming)
-            .await?;
-        self.send_everything().await?;
-        self.send_cursor(index).await
+            .await
     }
 
     async fn fail_job(&mut self, id: JobId, index: TableIndex, error: Error) -> Result<()> {
