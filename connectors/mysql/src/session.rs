@@ -121,6 +121,12 @@ impl Refused {
         }
     }
 
+    /// Whether the server did not believe the password.
+    fn is_a_denial(&self) -> bool {
+        const DENIED: u16 = 1045;
+        matches!(self, Self::Client(ClientError::Server(error)) if error.code == DENIED)
+    }
+
     /// The error with what helps.
     pub(crate) fn explain(self, settings: &Settings) -> Error {
         match self {
@@ -153,7 +159,16 @@ fn login_fix(settings: &Settings) -> String {
     )
 }
 
+/// Logs in. A refusal is believed the second time only: of a server's 32 random bytes the library
+/// leaves out a zero at the end, so with `ed25519` it signs the wrong thing once in 256 logins.
 async fn attempt(settings: &Settings, encrypt: Option<SslOpts>) -> Result<Conn, Refused> {
+    match log_in(settings, encrypt.clone()).await {
+        Err(refused) if refused.is_a_denial() => log_in(settings, encrypt).await,
+        outcome => outcome,
+    }
+}
+
+async fn log_in(settings: &Settings, encrypt: Option<SslOpts>) -> Result<Conn, Refused> {
     let options = options(settings, encrypt);
     match tokio::time::timeout(CONNECT_TIMEOUT, Conn::new(options)).await {
         Ok(outcome) => outcome.map_err(Refused::Client),
