@@ -145,6 +145,11 @@ impl Hits {
     fn of(&self, phase: &str) -> usize {
         self.0.get(phase).copied().unwrap_or_default()
     }
+
+    /// Whether copies and logs alike were hit.
+    fn are_enough(&self, kills: usize) -> bool {
+        self.of("snapshot") >= kills / 6 && self.of("log") >= kills / 6
+    }
 }
 
 /// A world, and how the runs in it died so far.
@@ -291,11 +296,13 @@ async fn survives(flavor: Flavor, gtid: bool, shop: Shop, kills: usize) {
     slaughter.round(shop, 7, 0, kills / 3).await;
     slaughter.round(shop, 8, 0, kills / 3).await;
     slaughter.round(shop, 9, 2, kills - kills / 3 * 2).await;
-    let hits = slaughter.hits;
-    assert!(
-        hits.of("snapshot") >= kills / 6 && hits.of("log") >= kills / 6,
-        "{hits:?}"
-    );
+    // How far a run comes before it dies depends on the machine: some need more of them.
+    for seed in 10..16 {
+        if !slaughter.hits.are_enough(kills) {
+            slaughter.round(shop, seed, 2, 6).await;
+        }
+    }
+    assert!(slaughter.hits.are_enough(kills), "{:?}", slaughter.hits);
     let before = world.loads();
     world.sync().await;
     assert_eq!(
