@@ -39,6 +39,8 @@ pub(crate) struct Transaction {
     site: Site,
     fence: Fence,
     targets: BTreeMap<TableName, Target>,
+    /// The tables that this load has begun beside others: their streams' rows go there.
+    beside: BTreeMap<StreamName, TableName>,
     prepared: usize,
     rejected: BTreeMap<StreamName, u64>,
     waiting: Waiting,
@@ -70,6 +72,7 @@ impl Transaction {
             site,
             fence,
             targets: BTreeMap::new(),
+            beside: BTreeMap::new(),
             prepared: 0,
             rejected: BTreeMap::new(),
             database,
@@ -127,6 +130,10 @@ impl Transaction {
 
     /// The plan of a stream's table.
     fn plan_of(&self, stream: &StreamName) -> Option<Arc<TablePlan>> {
+        let beside = self.beside.get(stream);
+        if let Some(target) = beside.and_then(|name| self.targets.get(name)) {
+            return Some(target.plan().clone());
+        }
         let mut plans = self.targets.values().map(Target::plan);
         plans.find(|plan| plan.stream == *stream).cloned()
     }
@@ -223,11 +230,15 @@ impl Transaction {
         }
         self.waiting.void(&self.site, &plan.stream, &plan.table)?;
         make_beside(&self.site, plan, like)?;
-        self.prepare(vec![plan.clone()], Rows::New)
+        self.prepare(vec![plan.clone()], Rows::New)?;
+        let name = plan.table.clone();
+        self.beside.insert(plan.stream.clone(), name);
+        Ok(())
     }
 
     /// Puts a table that was built beside in its place.
     fn swap(&mut self, plan: &Arc<TablePlan>, beside: &TableName, old: &Old) -> Result<()> {
+        self.beside.remove(&plan.stream);
         let mut new = match self.targets.remove(beside) {
             Some(target) => target,
             None => return Err(Error::bug(format!("{beside} is not being built"))),
