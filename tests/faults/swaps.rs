@@ -24,21 +24,21 @@ const DEATHS: [&str; 9] = [
 const TABLES: &str = "CREATE DATABASE d; USE d;
     CREATE TABLE d.r (id INT PRIMARY KEY, v VARCHAR(9));
     CREATE TABLE d.m (id INT PRIMARY KEY, v VARCHAR(9));
-    CREATE TABLE d.h (id INT PRIMARY KEY, v VARCHAR(9));
+    CREATE TABLE d.z (id INT PRIMARY KEY, v VARCHAR(9));
     INSERT INTO d.r SELECT seq, 'old' FROM seq_1_to_400;
     INSERT INTO d.m SELECT seq, 'old' FROM seq_1_to_400;
-    INSERT INTO d.h SELECT seq, 'old' FROM seq_1_to_400";
+    INSERT INTO d.z SELECT seq, 'old' FROM seq_1_to_400";
 
 const SETUP: Setup<'_> = Setup {
     port: None,
     source: "databases: [d], chunk_rows: 100, parallelism: 1",
-    connection: "flush: {rows: 100}, streams: {d.r: {mode: replace}, d.h: {mode: history}}",
+    connection: "flush: {rows: 100}, streams: {d.r: {mode: replace}, d.z: {mode: history}}",
 };
 
 /// What a reader sees: generations of rows of each table, each of 400.
 fn assert_whole(world: &World, at: &str) {
-    for table in ["r", "m", "h"] {
-        let current = if table == "h" {
+    for table in ["r", "m", "z"] {
+        let current = if table == "z" {
             "WHERE _tributary_is_current"
         } else {
             ""
@@ -68,7 +68,7 @@ async fn g7_a_swap_is_all_or_nothing_wherever_the_program_dies() {
     for (number, death) in DEATHS.iter().enumerate() {
         // In the destination only: the log says nothing of it, so a row is right once it was read anew.
         let spoil = "UPDATE d.r SET v = 'spoiled'; UPDATE d.m SET v = 'spoiled'; \
-            UPDATE d.h SET v = 'spoiled' WHERE _tributary_is_current";
+            UPDATE d.z SET v = 'spoiled' WHERE _tributary_is_current";
         Connection::open(world.file())
             .unwrap()
             .execute_batch(spoil)
@@ -93,6 +93,6 @@ async fn g7_a_swap_is_all_or_nothing_wherever_the_program_dies() {
     }
     assert!(died.len() >= 7, "the program died only at {died:?}");
     // Each reading anew has ended what was spoiled, and began what is there; nothing was doubled.
-    let open = "SELECT count(*) - count(DISTINCT id) FROM d.h WHERE _tributary_is_current";
+    let open = "SELECT count(*) - count(DISTINCT id) FROM d.z WHERE _tributary_is_current";
     assert_eq!(world.number(open), 0);
 }

@@ -202,7 +202,8 @@ impl Reader<'_> {
     fn is_done(&mut self) -> bool {
         match (self.until, self.settings.snapshot) {
             (_, SnapshotMode::InitialOnly) => self.is_all_copied(),
-            (Until::Stopped, _) => self.should_look_again(),
+            // The end says that all was sent: not while a copy is under way.
+            (Until::Stopped, _) => self.should_look_again() && self.is_all_copied(),
             (Until::Now, _) => self.is_all_copied() && *self.log.position() >= self.progress.target,
         }
     }

@@ -176,6 +176,7 @@ impl Attempt<'_> {
             complete: None,
             layouts: layouts(existing),
             beside,
+            phases: BTreeMap::new(),
             stop: self.stop,
             until: self.request.until,
         };

@@ -76,17 +76,36 @@ pub(crate) fn keepable(
     capabilities: &Capabilities,
 ) -> Vec<TableName> {
     match existing.get(table) {
-        Some(columns) if !fits(columns, mode) => {
+        Some(columns)
+            if !fits(columns, mode) || is_taken_back(table, mode, existing, capabilities) =>
+        {
             kept_names(table, kept_as(columns), capabilities).collect()
         }
         Some(_) | None => Vec::new(),
     }
 }
 
+/// Whether a table beside was begun in another mode than the one that is asked for now.
+fn is_taken_back(
+    table: &TableName,
+    mode: Mode,
+    existing: &Existing,
+    capabilities: &Capabilities,
+) -> bool {
+    let next = existing.get(&next_to(table, capabilities));
+    next.is_some_and(|columns| !fits(columns, mode))
+}
+
+/// Whether a table may hold what a copy of the source does not bring.
+fn holds_more(columns: &[TableColumn]) -> bool {
+    kept_as(columns) != Mode::Merge || columns.iter().any(|c| c.name == system::DELETED)
+}
+
 /// The mode in which a table has been kept, as its columns tell: `replace` looks like `merge`.
 pub(crate) fn kept_as(columns: &[TableColumn]) -> Mode {
     let has = |name: &str| columns.iter().any(|column| column.name == name);
-    if has(system::VALID_FROM) && has(system::IS_CURRENT) {
+    // A plan's columns tell it, too: the others are the destination's own.
+    if has(system::VALID_FROM) {
         Mode::History
     } else if has(system::OP) && has(system::POSITION) {
         Mode::Append
@@ -96,7 +115,7 @@ pub(crate) fn kept_as(columns: &[TableColumn]) -> Mode {
 }
 
 /// Whether a table kept like this can go on in `mode` as it is.
-fn fits(columns: &[TableColumn], mode: Mode) -> bool {
+pub(crate) fn fits(columns: &[TableColumn], mode: Mode) -> bool {
     match (kept_as(columns), mode) {
         // Rows that are only marked as deleted are not in a copy of the source.
         (Mode::Merge, Mode::Replace) => !columns.iter().any(|c| c.name == system::DELETED),
@@ -129,7 +148,19 @@ impl Facts<'_> {
                 is_made: true,
                 ..self.beside(capabilities)
             }),
-            // Its cursor is gone, or it was begun in another mode.
+            // It was begun in another mode, which was taken back: what the table has besides the
+            // source's rows of today is nowhere else.
+            Some(columns)
+                if !fits(columns, self.mode) && live.is_some_and(|live| holds_more(live)) =>
+            {
+                let kept = live.map_or(self.mode, |live| kept_as(live));
+                let mut beside = self.beside(capabilities);
+                if beside.old == Old::Gone {
+                    beside.old = Old::Kept(self.free_name(kept, capabilities));
+                }
+                Way::Anew(beside)
+            }
+            // Its cursor is gone.
             Some(_) => Way::Anew(self.beside(capabilities)),
             None if changes => Way::Anew(self.beside(capabilities)),
             None => usual,
@@ -282,7 +313,7 @@ mod tests {
     }
 
     const APPENDED: &[&str] = &[system::OP, system::POSITION];
-    const HISTORY: &[&str] = &[system::VALID_FROM, system::IS_CURRENT];
+    const HISTORY: &[&str] = &[system::VALID_FROM];
     const MARKED: &[&str] = &[system::DELETED];
 
     #[test]

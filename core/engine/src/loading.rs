@@ -55,6 +55,8 @@ pub(crate) struct Loading<'a> {
     pub(crate) layouts: BTreeMap<TableName, Vec<TableColumn>>,
     /// The tables that are built beside those of their streams.
     pub(crate) beside: BTreeMap<StreamName, Beside>,
+    /// What the source has said last of each stream.
+    pub(crate) phases: BTreeMap<StreamName, Phase>,
     pub(crate) stop: &'a Stop,
     pub(crate) until: Until,
 }
@@ -143,8 +145,10 @@ impl Loading<'_> {
             Message::Checkpoint(checkpoint) => self.checkpoint(checkpoint, ledger, progress).await,
             Message::Phase { stream, phase } => {
                 ledger.phase(&stream, phase);
-                if phase == Phase::Streaming {
-                    self.all_sent(&stream);
+                self.phases.insert(stream.clone(), phase);
+                match phase {
+                    Phase::Streaming => self.all_sent(&stream),
+                    _ => self.begins_again(&stream),
                 }
                 self.observer.notice(&Event::Phase {
                     stream: &stream,

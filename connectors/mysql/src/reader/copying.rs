@@ -87,7 +87,11 @@ impl Reader<'_> {
         self.send_everything().await?;
         self.tables[index].rebase();
         self.tables[index].phase = Phase::Streaming;
-        self.send_cursor(index).await
+        self.send_cursor(index).await?;
+        let stream = self.tables[index].stream.clone();
+        self.out
+            .phase(&stream, tributary_model::Phase::Streaming)
+            .await
     }
 
     /// Does with the rows that the destination has what the copy's beginning asks for.

@@ -3,7 +3,7 @@
 //! A swap is a change of a load like any other: it commits with the rows before it and the cursors
 //! that cover them. So the cursors of a stream are always those of the table that its rows go to. // G1
 
-use tributary_model::{Change, Mode, Old, Result, StreamName, TruncateKind};
+use tributary_model::{Change, Mode, Old, Phase, Result, StreamName, TruncateKind};
 
 use super::Loading;
 use crate::beside::{Facts, next_to};
@@ -72,12 +72,31 @@ impl Loading<'_> {
         }
     }
 
-    /// Notes that the source has sent all of every stream that has not failed.
+    /// Notes that what the source sends of a stream is not all of it yet.
+    pub(super) fn begins_again(&mut self, stream: &StreamName) {
+        if let Some(beside) = self.beside.get_mut(stream) {
+            beside.is_complete = false;
+        }
+    }
+
+    /// Notes that the source has ended. A stream that it has left out, skipped or given up on the way
+    /// is not complete by that: where phases are told, its own was never the last one.
     pub(super) fn all_of_all_sent(&mut self) {
-        let streams: Vec<_> = self.beside.keys().cloned().collect();
+        let is_told = |stream: &StreamName| {
+            self.phases.is_empty() || self.phases.get(stream) == Some(&Phase::Streaming)
+        };
+        let streams: Vec<_> = self.beside.keys().filter(|s| is_told(s)).cloned().collect();
         for stream in streams {
             self.all_sent(&stream);
         }
+    }
+
+    /// Whether so much of a stream was rejected in this load that it is to be stopped: then what was
+    /// there before is better than what is beside.
+    fn rejects_too_much(&self, stream: &StreamName) -> bool {
+        let counts = self.load.as_ref().and_then(|open| open.counts.get(stream));
+        let limit = self.connection.options.of(stream).max_rejected;
+        counts.is_some_and(|count| limit.is_passed(count.rows_read, count.rows_rejected))
     }
 
     /// Whether a table waits to be swapped in.
@@ -89,16 +108,23 @@ impl Loading<'_> {
     /// to be told of it once the load has committed comes back.
     pub(super) async fn swap_complete(&mut self) -> Result<Vec<(StreamName, String)>> {
         let mut told = Vec::new();
-        let complete = self.beside.iter().filter(|(_, beside)| beside.is_complete);
+        let complete = self.beside.iter();
+        let complete =
+            complete.filter(|(stream, it)| it.is_complete && !self.rejects_too_much(stream));
         let streams: Vec<_> = complete.map(|(stream, _)| stream.clone()).collect();
         for stream in streams {
             self.make_beside(&stream).await?;
             let Some(beside) = self.beside.remove(&stream) else {
                 continue;
             };
-            let Some(table) = self.tables.get_mut(&stream).filter(|_| beside.is_made) else {
+            let Some(table) = self.tables.get_mut(&stream) else {
                 continue;
             };
+            if !beside.is_made {
+                // There was no row to make a table for; later ones go to the table itself.
+                table.move_to(beside.live);
+                continue;
+            }
             let from = table.plan().table.clone();
             told.extend(
                 beside
@@ -130,6 +156,9 @@ impl Loading<'_> {
             return Ok(false);
         };
         let continues = table.plan().mode == Mode::History;
+        if kind != TruncateKind::Change {
+            self.begins_again(stream);
+        }
         match (kind, self.beside.get(stream).map(|beside| beside.is_made)) {
             (TruncateKind::Change, _) => Ok(false),
             (TruncateKind::Anew | TruncateKind::Restart, Some(false)) => {

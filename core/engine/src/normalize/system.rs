@@ -4,8 +4,6 @@ pub(crate) use super::table::{OP, POSITION};
 
 /// From when a version is valid: the engine's to fill, where the source knows it.
 pub(crate) const VALID_FROM: &str = "_tributary_valid_from";
-/// Whether a version is the newest: the destination's, like the rest.
-pub(crate) const IS_CURRENT: &str = "_tributary_is_current";
 /// Whether a row is marked as deleted.
 pub(crate) const DELETED: &str = "_tributary_deleted";
 /// Which every table of ours has.

@@ -139,9 +139,12 @@ impl<'a> Gate<'a> {
         if matches!(member.state, State::New | State::Anew) {
             return self.begin(member).await;
         }
+        // Whoever keeps versions compares: a row that comes again must not end by this. What comes is
+        // complete once the phase is said again, behind it.
+        member.phase = None;
         let nowhere = Positions::at(0, 0);
         self.out
-            .truncate(&member.name, TruncateKind::Change, nowhere)
+            .truncate(&member.name, TruncateKind::Anew, nowhere)
             .await
     }
 
