@@ -63,7 +63,7 @@ impl Copies {
         if !counts.learn(&hashes, &batch.plan, load).await? {
             return Ok(batch);
         }
-        let ids = counts.number(ids, &hashes, &batch);
+        let ids = counts.number(ids, &hashes, &batch.ops);
         with_column(batch, place, ids)
     }
 }
@@ -104,16 +104,14 @@ impl Counts {
         Ok(true)
     }
 
-    fn number(&mut self, ids: &StringArray, hashes: &[u128], batch: &Batch) -> ArrayRef {
+    fn number(&mut self, ids: &StringArray, hashes: &[u128], ops: &[Op]) -> ArrayRef {
         let mut numbered = StringBuilder::with_capacity(hashes.len(), hashes.len() * 32);
-        for ((id, hash), op) in ids.iter().zip(hashes).zip(&batch.ops) {
+        for ((id, hash), op) in ids.iter().zip(hashes).zip(ops) {
             let count = self.rows.entry(*hash).or_default();
             let own = match op {
                 Op::Delete | Op::Truncate => {
                     let last = (*count).max(1);
-                    if batch.plan.deletes != Deletes::Ignore {
-                        *count = count.saturating_sub(1);
-                    }
+                    *count = count.saturating_sub(1);
                     last
                 }
                 Op::Read | Op::Create | Op::Update => {
@@ -133,7 +131,10 @@ impl Counts {
 
 /// The place of `_tributary_id` where it is what a table is merged by.
 fn place_of_id(plan: &TablePlan) -> Option<usize> {
-    let counts = matches!(plan.mode, Mode::Merge | Mode::Replace) && plan.key == [ID];
+    // Where no row ever goes, those that are there say nothing of how many the source has.
+    let counts = matches!(plan.mode, Mode::Merge | Mode::Replace)
+        && plan.deletes != Deletes::Ignore
+        && plan.key == [ID];
     let place = || plan.columns.iter().position(|column| column.name == ID);
     counts.then(place).flatten()
 }
