@@ -18,6 +18,8 @@ use crate::failure::classify;
 
 /// Texts whose answers are kept; more are forgotten and asked about again. // G6
 const KEPT: usize = 50_000;
+/// Bytes of such texts. // G6
+const KEPT_BYTES: usize = 32 << 20;
 /// Bytes of texts that one question holds, and how many texts.
 const QUESTION: usize = 256 << 10;
 const TEXTS: usize = 500;
@@ -31,6 +33,8 @@ pub(super) struct Asked {
     is_raw: bool,
     check: Check,
     answers: HashMap<Box<[u8]>, Truth>,
+    /// The bytes of the texts there.
+    bytes: usize,
 }
 
 impl Asked {
@@ -41,6 +45,7 @@ impl Asked {
             is_raw,
             check,
             answers: HashMap::new(),
+            bytes: 0,
         }
     }
 
@@ -67,8 +72,9 @@ impl Asked {
 
     /// Makes room.
     pub(super) fn forget_many(&mut self) {
-        if self.answers.len() >= KEPT {
+        if self.answers.len() >= KEPT || self.bytes >= KEPT_BYTES {
             self.answers.clear();
+            self.bytes = 0;
         }
     }
 
@@ -106,6 +112,7 @@ impl Asked {
                     .and_then(std::result::Result::ok)
                     .flatten();
                 let truth = is.map_or(Truth::Unknown, |is| Truth::from(is != 0));
+                self.bytes += value.len();
                 self.answers.insert(value.clone(), truth);
             }
         }
