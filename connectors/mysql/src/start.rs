@@ -12,7 +12,7 @@ use tributary_model::{Error, ErrorKind, Result};
 
 use crate::cursor::LogCursor;
 use crate::failure::classify;
-use crate::gtid::{GtidPosition, Gtids};
+use crate::gtid::{DomainGtid, GtidPosition, Gtids};
 use crate::log::birth::Birth;
 use crate::position::LogPosition;
 use crate::server::{Flavor, LogFile, Server, gtid_state, gtids_at, log_files, status};
@@ -165,9 +165,16 @@ async fn require_same_history(
     gtids: Option<&Gtids>,
 ) -> Result<()> {
     require_file(files, at)?;
-    let Some(ours) = gtids else { return Ok(()) };
-    let theirs = gtids_at(conn, &at.position).await?.map(Gtids::Mariadb);
-    if theirs.as_ref() == Some(ours) {
+    let Some(Gtids::Mariadb(ours)) = gtids else {
+        return Ok(());
+    };
+    let theirs = gtids_at(conn, &at.position).await?;
+    // A domain that the server was told to forget (DELETE_DOMAIN_ID) says nothing.
+    let agrees = |theirs: &GtidPosition| {
+        let is_ours = |gtid: DomainGtid| ours.last(gtid.domain) == Some(gtid);
+        theirs.iter().all(is_ours) && theirs.is_empty() == ours.is_empty()
+    };
+    if theirs.as_ref().is_some_and(agrees) {
         Ok(())
     } else {
         Err(rewritten(at))
