@@ -106,8 +106,18 @@ impl Run<'_> {
             report.fail(&not_there(&stream));
             done.push(report);
         }
-        for stream in streams.iter().filter(|stream| asked.asks_for(&stream.name)) {
-            done.push(self.one(stream, &stored).await);
+        let missing = done.len();
+        loop {
+            let before = self.forwarded.is_some();
+            for stream in streams.iter().filter(|stream| asked.asks_for(&stream.name)) {
+                done.push(self.one(stream, &stored).await);
+            }
+            if before || self.forwarded.is_none() {
+                break;
+            }
+            // The log expired in between: what was compared before that was judged as of a place
+            // behind which syncs will not go on.
+            done.truncate(missing);
         }
         done.sort_by(|one, other| one.stream.cmp(&other.stream));
         let followed = |stream: &&Stream| stored.streams.contains_key(&stream.name);

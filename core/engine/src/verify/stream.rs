@@ -149,6 +149,12 @@ impl<'a, 's> Comparison<'a, 's> {
             if self.rejected.contains(&texts(key.values())) {
                 return Ok(false); // the source has it and can't give it
             }
+            if !self.rejected.is_empty() {
+                // It may be one of those that the source can't give, written in another way: never
+                // to be deleted on such grounds.
+                counts.unresolved += 1;
+                return Ok(false);
+            }
             if self.subject.plan.deletes == Deletes::Ignore {
                 counts.kept += 1;
                 return Ok(false);

@@ -18,6 +18,7 @@ use tributary_model::{
     Rows, ScanRequest, State, Stream, TableColumn, TablePlan, TableScan, View,
 };
 
+use crate::beside;
 use crate::connection::Connection;
 use crate::normalize::{Table, cast_value};
 use crate::plan;
@@ -75,6 +76,9 @@ impl<'a> Subject<'a> {
         let table = shaper(connection, stream, &existing, &base)?;
         let plan = table.plan().clone();
         let had = existing.get(&name).ok_or_else(|| not_there(&plan))?;
+        if !beside::fits(had, plan.mode) {
+            return Err(kept_otherwise(&plan));
+        }
         let has = |column: &TableColumn| {
             let mut had = had.iter();
             had.any(|had| had.name.eq_ignore_ascii_case(&column.name))
@@ -284,6 +288,18 @@ pub(crate) fn refusal(connection: &Connection, stream: &Stream) -> Option<Error>
         Mode::Merge | Mode::Replace | Mode::History => return None,
     };
     Some(Error::new(ErrorKind::Config, what).fix(fix))
+}
+
+fn kept_otherwise(plan: &TablePlan) -> Error {
+    Error::new(
+        ErrorKind::Incompatible,
+        format!(
+            "the table {} was kept in another mode than `{}`",
+            plan.table,
+            beside::word(plan.mode)
+        ),
+    )
+    .fix("Run `tributary sync` first: it builds the table in the new mode and keeps the old one.")
 }
 
 fn not_there(plan: &TablePlan) -> Error {
