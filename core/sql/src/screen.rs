@@ -140,7 +140,7 @@ fn faults(limits: &Limits, plan: &TablePlan, rows: &RecordBatch) -> Vec<Fault> {
 }
 
 fn is_key(plan: &TablePlan, column: &TableColumn) -> bool {
-    plan.mode == Mode::Merge && plan.key.contains(&column.name)
+    plan.mode != Mode::Append && plan.key.contains(&column.name)
 }
 
 fn check_values(

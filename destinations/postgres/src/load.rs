@@ -7,6 +7,7 @@ use tributary_model::{Change, Commit, Error, ErrorKind, Fence, Load, Receipt, Re
 
 use crate::session::Sessions;
 use crate::system::{fenced, is_taken};
+use crate::takeover;
 use crate::transaction::Transaction;
 
 /// A load into PostgreSQL: one transaction.
@@ -86,6 +87,10 @@ pub(crate) async fn explain_loss(sessions: &Sessions, fence: &Fence, error: Erro
     let Ok(mut session) = sessions.get().await else {
         return error;
     };
+    // Who ended our session may not have raised the epoch yet: wait until it has.
+    if takeover::queue(&mut session).await.is_err() {
+        return error;
+    }
     match is_taken(&mut session, fence).await {
         Ok(true) => fenced(&fence.connection).because(error.to_string()),
         Ok(false) | Err(_) => error,
