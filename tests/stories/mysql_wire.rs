@@ -29,6 +29,12 @@ async fn compressed_logs_are_read() {
         world.server.execute(CHANGES).await;
         world.sync().await;
         world.assert_table("d.t", &format!("{flavor:?}")).await;
+        // Behind a compressed transaction there is a place to go on from.
+        world.server.execute("DELETE FROM d.t WHERE id = 1").await;
+        world.sync().await;
+        world
+            .assert_table("d.t", &format!("{flavor:?} again"))
+            .await;
     }
 }
 
