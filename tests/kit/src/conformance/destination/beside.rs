@@ -96,9 +96,11 @@ pub(super) async fn takes_changes_along<D: Destination>(subject: &Subject<D>) {
     let changes = vec![
         rows(&next, &["u 1 u 03", "c 3 c 04"]),
         swap(&live, &next, Old::Gone),
-        rows(&live, &["d 3 d 05"]),
     ];
     opened.load(&[&next], changes).await;
+    opened
+        .load(&[&live], vec![rows(&live, &["d 3 d 05"])])
+        .await;
     let all = ["1 r 02", "2 r 02", "1 u 03", "3 c 04", "3 d 05"];
     opened.assert_rows(&live, &all).await;
 }
