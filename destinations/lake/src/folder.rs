@@ -348,7 +348,12 @@ fn make_parents(path: &Path) -> io::Result<()> {
     let mut tries = 0;
     loop {
         match fs::create_dir_all(parent) {
-            Err(cause) if cause.kind() == Io::NotFound && tries < TRIES => tries += 1,
+            // A folder that was there may be cleared away before it is looked at, or used.
+            Err(cause)
+                if matches!(cause.kind(), Io::NotFound | Io::AlreadyExists) && tries < TRIES =>
+            {
+                tries += 1;
+            }
             made => return made,
         }
     }
