@@ -12,10 +12,10 @@ use tributary_model::{ConnectionName, Error, ErrorKind, Result};
 
 use crate::iceberg::Iceberg;
 use crate::log::{Entry, Snapshot};
-use crate::store::{Completion, Pending, Store};
 use crate::system;
 use crate::table::TableChange;
 use crate::views;
+use tributary_store::{Completion, Pending, Store};
 
 /// Requests at the same time. // G6
 const REQUESTS: usize = 16;

@@ -7,9 +7,10 @@ use uuid::Uuid;
 
 use crate::config::Location;
 use crate::destination::Lake;
-use crate::error::{blocking, local};
+use crate::error::blocking;
 use crate::folder::Folder;
-use crate::store::{Completion, PutOutcome, Store};
+use tributary_store::local;
+use tributary_store::{Completion, PutOutcome, Store};
 
 /// Looks at everything a load needs.
 pub(crate) async fn check(lake: &Lake) -> Result<Report> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tributary_model::{Error, ErrorKind, Fault, Result, Secret, TableName};
+use tributary_store::{Access, Encryption, bucket_of};
 use url::Url;
 
 use crate::iceberg::{self, CatalogSettings};
@@ -103,18 +104,6 @@ pub(crate) enum MergeBy {
     EqualityDeletes,
 }
 
-/// Who encrypts objects where they are stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Encryption {
-    /// S3, with keys of its own.
-    Aes256,
-    /// S3, with a key of KMS.
-    Kms,
-    /// S3, twice, with a key of KMS.
-    KmsDsse,
-}
-
 /// How tables are kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -177,7 +166,7 @@ impl Config {
         if self.url.trim().is_empty() {
             return Err(unmeant("names no place"));
         }
-        let Some((scheme, rest)) = self.url.split_once("://") else {
+        let Some((scheme, _)) = self.url.split_once("://") else {
             return Ok(Location::Folder(PathBuf::from(&self.url)));
         };
         match scheme {
@@ -189,18 +178,28 @@ impl Config {
                     .map_err(|()| unmeant("names no local folder"))
             }
             "s3" | "s3a" => {
-                let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
-                if bucket.is_empty() {
-                    return Err(unmeant("names no bucket"));
-                }
-                let prefix = prefix.trim_matches('/');
-                let end = if prefix.is_empty() { "" } else { "/" };
-                Ok(Location::Bucket {
-                    bucket: bucket.to_owned(),
-                    prefix: format!("{prefix}{end}"),
-                })
+                let named = bucket_of(&self.url);
+                let (bucket, prefix) = named.ok_or_else(|| unmeant("names no bucket"))?;
+                Ok(Location::Bucket { bucket, prefix })
             }
             _ => Err(unmeant("is neither a folder nor a bucket of S3")),
+        }
+    }
+
+    /// The bucket that it is in, and as whom it is used.
+    pub(crate) fn access(&self) -> Access {
+        Access {
+            url: self.url.clone(),
+            region: self.region.clone(),
+            endpoint: self.endpoint.clone(),
+            path_style: self.path_style,
+            access_key_id: self.access_key_id.clone(),
+            secret_access_key: self.secret_access_key.clone(),
+            session_token: self.session_token.clone(),
+            role_arn: self.role_arn.clone(),
+            external_id: self.external_id.clone(),
+            encryption: self.encryption,
+            kms_key: self.kms_key.clone(),
         }
     }
 

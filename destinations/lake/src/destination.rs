@@ -22,12 +22,12 @@ use crate::log::{Appended, Body, Log, Snapshot};
 use crate::maintain;
 use crate::place;
 use crate::query;
-use crate::s3::{S3Store, Settings};
 use crate::session::Session;
 use crate::site::Site;
-use crate::store::Store;
 use crate::table::DECIMAL_DIGITS;
 use crate::verify::LakeView;
+use tributary_store::Store;
+use tributary_store::{S3Store, Settings};
 
 /// How often an opening is tried again because somebody else wrote at that moment. // G6
 const OPENINGS: usize = 50;
@@ -210,7 +210,7 @@ impl Destination for Lake {
         }
         let store: Arc<dyn Store> = match config.location()? {
             Location::Folder(path) => Arc::new(Folder::new(path)),
-            Location::Bucket { .. } => Arc::new(S3Store::new(Settings::new(&config)?)),
+            Location::Bucket { .. } => Arc::new(S3Store::new(Settings::new(&config.access())?)),
         };
         let iceberg = match config.format {
             Format::Parquet => None,

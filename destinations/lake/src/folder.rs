@@ -17,10 +17,13 @@ use bytes::Bytes;
 use tributary_model::Result;
 use uuid::Uuid;
 
-use crate::error::{blocking, local};
+use crate::error::blocking;
 use crate::listing;
 use crate::place::{TEMPORARY, UPLOADS};
-use crate::store::{Completion, Entry, Object, Part, Pending, PutOutcome, Started, Store, Upload};
+use tributary_store::local;
+use tributary_store::{
+    Completion, Entry, Object, Part, Pending, PutOutcome, Started, Store, Upload,
+};
 
 /// Bytes of a part; it bounds what a writer keeps in memory, nothing more.
 const PART: usize = 4 << 20;

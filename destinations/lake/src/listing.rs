@@ -6,7 +6,7 @@ use std::path::Path;
 
 use chrono::{DateTime, Utc};
 
-use crate::store::Entry;
+use tributary_store::Entry;
 
 /// The files below `root` whose key begins with `prefix`, sorted by key.
 pub(crate) fn files(root: &Path, prefix: &str) -> io::Result<Vec<Entry>> {

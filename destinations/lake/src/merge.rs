@@ -28,10 +28,10 @@ use crate::read::{Places, Rows, Source, Wanted};
 use crate::roller::Roller;
 use crate::sorter::Sorter;
 use crate::stage::{Fate, Stage};
-use crate::store::Upload;
 use crate::table::DataFile;
 use crate::target::Target;
 use crate::upload::give_up;
+use tributary_store::Upload;
 
 /// Files smaller than this are small.
 const SMALL: u64 = 4 << 20;

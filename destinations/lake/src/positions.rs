@@ -31,11 +31,11 @@ use crate::merge::{Held, Hits};
 use crate::place;
 use crate::read::{Places, Rows, Source, Wanted};
 use crate::stage::Fate;
-use crate::store::Pending;
 use crate::table::{DataFile, Deleted};
 use crate::target::Target;
 use crate::upload::{Ending, ReadBack, Sink, Uploading};
 use crate::writer::properties;
+use tributary_store::Pending;
 
 /// A file is written anew where one row of so many would be gone.
 pub(crate) const MOST_GONE: u64 = 4;

@@ -21,10 +21,11 @@ use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 use roaring::RoaringBitmap;
 use tributary_model::{Error, Result};
 
-use crate::error::{blocking, local, parquet};
+use crate::error::{blocking, parquet};
 use crate::folder::read_range;
 use crate::site::Site;
-use crate::store::Store;
+use tributary_store::Store;
+use tributary_store::local;
 
 /// Rows of a batch.
 const BATCH_ROWS: usize = 8 * 1024;

@@ -19,11 +19,11 @@ use crate::maintain::meanwhile::{self, Next};
 use crate::place;
 use crate::screen::screen;
 use crate::site::Site;
-use crate::store::{Pending, PutOutcome};
 use crate::system;
 use crate::table::{DataFile, TableChange};
 use crate::target::Target;
 use crate::upload::{ReadBack, Sink, Uploading, give_up};
+use tributary_store::{Pending, PutOutcome};
 
 /// Memory of the open files of all tables. // G6
 const MEMORY: usize = 48 << 20;

@@ -11,7 +11,7 @@ use tributary_model::{Error, LoadPlan, Result};
 
 use crate::config::Config;
 use crate::iceberg::Iceberg;
-use crate::store::Store;
+use tributary_store::Store;
 
 /// What all tables of a load share.
 #[derive(Debug)]

@@ -17,8 +17,9 @@ use uuid::Uuid;
 
 use crate::bounds::Reach;
 use crate::clear::Cleared;
-use crate::error::{arrow, local};
+use crate::error::arrow;
 use crate::keys::Keys;
+use tributary_store::local;
 
 /// Bytes that are kept in memory. // G6
 const MEMORY: usize = 8 << 20;

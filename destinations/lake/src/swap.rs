@@ -13,7 +13,6 @@ use std::sync::Arc;
 use arrow_schema::Field;
 use tributary_model::{Error, Old, Result, TableName, TablePlan};
 
-use crate::error::local;
 use crate::folder::read_range;
 use crate::layout::conform;
 use crate::merge::Held;
@@ -25,6 +24,7 @@ use crate::table::{DataFile, Definition, Table, TableChange};
 use crate::target::Target;
 use crate::upload::{ReadBack, Sink, Uploading};
 use crate::writer::Ended;
+use tributary_store::local;
 
 /// Bytes of a file that are copied at once. // G6
 const PIECE: u64 = 4 << 20;

@@ -11,7 +11,7 @@ use tributary_model::{ConnectionName, Error, LoadPlan, Rejection, Result, Stream
 
 use crate::log::{Committed, Entry, FORMAT, cursors};
 use crate::place;
-use crate::store::Store;
+use tributary_store::Store;
 
 /// Writes the rows that belong to one entry.
 pub(crate) async fn write(store: &dyn Store, of: &ConnectionName, entry: &Entry) -> Result<()> {

@@ -28,10 +28,10 @@ use crate::roller::{Folders, Roller};
 use crate::screen::Screened;
 use crate::site::Site;
 use crate::stage::Stage;
-use crate::store::Pending;
 use crate::table::{DataFile, Definition, OP, ORDER, Table, TableChange};
 use crate::upload::give_up;
 use crate::writer::{Ended, Written};
+use tributary_store::Pending;
 
 /// Staged rows that are folded before the load ends: their keys are in memory. // G6
 const STAGED_ROWS: u32 = 500_000;

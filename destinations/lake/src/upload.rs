@@ -12,7 +12,7 @@ use tributary_model::{Error, Result};
 use uuid::Uuid;
 
 use crate::site::Site;
-use crate::store::{Part, Pending, Store, Upload};
+use tributary_store::{Part, Pending, Store, Upload};
 
 /// What a writer has written and no part has taken yet.
 #[derive(Debug, Default)]
@@ -230,5 +230,5 @@ fn copy_in(scratch: &Path) -> Result<(File, PathBuf)> {
 }
 
 fn no_room(path: &Path, cause: &io::Error) -> Error {
-    crate::error::local(cause, path.parent().unwrap_or(path))
+    tributary_store::local(cause, path.parent().unwrap_or(path))
 }

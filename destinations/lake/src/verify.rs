@@ -21,8 +21,8 @@ use crate::error::blocking;
 use crate::log::Snapshot;
 use crate::query::{brief, connect};
 use crate::sql::{self, Paths, quote};
-use crate::store::Store;
 use crate::table::Table;
+use tributary_store::Store;
 
 /// Batches that wait for whoever compares.
 const WAITING: usize = 4;

@@ -9,8 +9,8 @@ use tributary_model::{DataType, TableColumn};
 use crate::partition::Term;
 use crate::place;
 use crate::sql::{current_rows, literal, quote, type_name};
-use crate::store::Store;
 use crate::table::{Definition, OP, ORDER};
+use tributary_store::Store;
 
 /// The texts that belong to a table: a key, and what is to be there.
 pub(crate) fn of(store: &dyn Store, definition: &Definition) -> Vec<(String, String)> {

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use tributary_model::{Error, ErrorKind, Result};
 
 use super::error::iceberg;
-use crate::store::Store;
+use tributary_store::Store;
 
 /// The store, under the addresses that stand in Iceberg's files.
 #[derive(Clone, Debug)]

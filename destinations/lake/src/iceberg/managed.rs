@@ -19,8 +19,10 @@ use tributary_model::{Error, ErrorKind, Result, TableName};
 
 use super::catalog::Catalog;
 use crate::place::SYSTEM;
-use crate::s3::{S3Store, Settings};
-use crate::store::{Completion, Entry, Object, Part, Pending, PutOutcome, Started, Store, Upload};
+use tributary_store::{
+    Completion, Entry, Object, Part, Pending, PutOutcome, Started, Store, Upload,
+};
+use tributary_store::{S3Store, Settings};
 
 /// The lake's bucket together with those of its tables.
 pub(crate) struct Managed {

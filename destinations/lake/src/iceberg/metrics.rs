@@ -20,7 +20,7 @@ use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 use tributary_model::{Error, Result};
 
 use crate::error::{arrow, parquet};
-use crate::store::Store;
+use tributary_store::Store;
 
 /// Characters or bytes of a bound that are kept, as Iceberg does by default.
 const LONGEST: usize = 16;

@@ -27,12 +27,12 @@ use std::sync::Arc;
 use tributary_model::{ConnectionName, Error, Result, TableName};
 
 use crate::place;
-use crate::store::Store;
 use crate::table::Definition;
 use catalog::{Catalog, Creation, Loaded};
 use commit::Mark;
 use files::Files;
 use managed::Managed;
+use tributary_store::Store;
 
 pub(crate) use division::{Division, Part};
 pub(crate) use schema::{of_files, stay_readable, stored};

@@ -12,8 +12,8 @@ use super::catalog::{Auth, Aws, Base, Catalog, OAuth, Rest, Sql, in_folder};
 use super::files::Files;
 use super::managed::Managed;
 use crate::config::{Config, Location};
-use crate::s3::Settings;
-use crate::store::Store;
+use tributary_store::Settings;
+use tributary_store::Store;
 
 /// Where the catalog of an Iceberg lake is.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -164,7 +164,7 @@ pub(crate) fn connect(config: &Config, store: &Arc<dyn Store>) -> Result<Iceberg
                 (None, Some(region)) => format!("https://glue.{region}.amazonaws.com/iceberg"),
                 (None, None) => return Err(no_region()),
             };
-            let aws = Aws::new(Settings::new(config)?, "glue", region);
+            let aws = Aws::new(Settings::new(&config.access())?, "glue", region);
             Arc::new(Rest::new(
                 &uri,
                 catalog_id.clone(),
@@ -199,7 +199,7 @@ fn s3_tables(
         || format!("https://s3tables.{region}.amazonaws.com/iceberg"),
         str::to_owned,
     );
-    let settings = Settings::new(config)?;
+    let settings = Settings::new(&config.access())?;
     let aws = Aws::new(settings.clone(), "s3tables", Some(region.to_owned()));
     let catalog: Arc<dyn Catalog> = Arc::new(Rest::s3_tables(&uri, table_bucket, aws)?);
     let managed = Managed::new(store.clone(), catalog.clone(), settings);

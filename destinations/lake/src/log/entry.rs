@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tributary_model::{ConnectionName, LoadRecord, State, StreamCount, StreamName};
 
-use crate::store::Pending;
 use crate::table::TableChange;
+use tributary_store::Pending;
 
 /// The version of what is written; a program refuses a newer one.
 pub(crate) const FORMAT: u32 = 1;

@@ -10,7 +10,9 @@ use bytes::Bytes;
 use tributary_model::{Error, ErrorKind, Result};
 
 use crate::folder::Folder;
-use crate::store::{Completion, Entry, Object, Part, Pending, PutOutcome, Started, Store, Upload};
+use tributary_store::{
+    Completion, Entry, Object, Part, Pending, PutOutcome, Started, Store, Upload,
+};
 
 /// What becomes of one conditional put.
 #[derive(Clone, Copy, Debug)]

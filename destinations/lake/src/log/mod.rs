@@ -32,7 +32,7 @@ use uuid::Uuid;
 
 use crate::error::unreadable;
 use crate::place;
-use crate::store::{PutOutcome, Store};
+use tributary_store::{PutOutcome, Store};
 
 pub(crate) use entry::{Body, Committed, Entry, FORMAT, Rewritten, SchemaChange, cursors};
 pub(crate) use snapshot::Snapshot;

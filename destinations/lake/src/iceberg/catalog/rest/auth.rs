@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use tributary_model::{Error, ErrorKind, Result, Secret};
 
 use super::http::run;
-use crate::s3::Settings;
+use tributary_store::Settings;
 
 /// How long before its end a token is asked for anew.
 const MARGIN: Duration = Duration::from_secs(60);
@@ -165,7 +165,7 @@ impl Aws {
     async fn sign(&self, request: &mut Request) -> Result<()> {
         let shared = self
             .shared
-            .get_or_init(|| crate::s3::shared(&self.settings))
+            .get_or_init(|| tributary_store::shared(&self.settings))
             .await;
         let region = self
             .region

@@ -56,7 +56,7 @@ impl Base {
             Self::File(path) => {
                 if let Some(folder) = path.parent() {
                     let made = tokio::fs::create_dir_all(folder).await;
-                    made.map_err(|cause| crate::error::local(&cause, folder))?;
+                    made.map_err(|cause| tributary_store::local(&cause, folder))?;
                 }
                 let options = SqliteConnectOptions::new()
                     .filename(path)

@@ -1,6 +1,5 @@
 #![allow(clippy::unwrap_used)]
 
-mod check;
 mod credentials;
 mod downloads;
 mod fixture;

@@ -149,7 +149,7 @@ async fn a_listing_is_whole_ordered_and_bounded() {
 async fn objects_are_encrypted_as_asked() {
     let server = server();
     let mut config = config(&server);
-    config.encryption = Some(crate::config::Encryption::Kms);
+    config.encryption = Some(crate::access::Encryption::Kms);
     config.kms_key = Some("arn:aws:kms:us-east-1:1:key/2".to_owned());
     let store = store_of(&config);
     store.put("a", Bytes::from_static(b"x")).await.unwrap();

@@ -3,11 +3,11 @@ use tributary_model::{ErrorKind, Secret};
 use tributary_testkit::s3::{Fault, Operation, Options, Rule, S3Server, Times};
 
 use super::fixture::{BUCKET, config, put, server, store, store_of};
-use crate::config::Config;
+use crate::access::Access;
 use crate::store::Store;
 
 /// The error of a listing.
-async fn error_of(config: &Config) -> (ErrorKind, String) {
+async fn error_of(config: &Access) -> (ErrorKind, String) {
     let error = store_of(config).list("", None, 1).await.unwrap_err();
     (error.kind(), error.to_string())
 }
@@ -21,7 +21,7 @@ async fn wrong_settings_are_named() {
     let mut good = config(&server);
     good.region = Some("eu-west-1".to_owned());
     store_of(&good).list("", None, 1).await.unwrap();
-    let spoiled = |spoil: fn(&mut Config)| {
+    let spoiled = |spoil: fn(&mut Access)| {
         let mut config = good.clone();
         spoil(&mut config);
         config

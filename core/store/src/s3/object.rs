@@ -28,7 +28,7 @@ use super::clock::Mended;
 use super::explain::Action;
 use super::failure::{Failure, Nature, Reached};
 use super::{S3Store, settings::Settings};
-use crate::config::Encryption;
+use crate::access::Encryption;
 use crate::store::{Entry, PutOutcome};
 
 /// The most keys a page can have.

@@ -36,17 +36,17 @@ use tokio::sync::RwLock;
 use tributary_model::{Error, Result};
 
 use crate::store::{Completion, Entry, Object, Part, Pending, PutOutcome, Started, Store, Upload};
-pub(crate) use client::shared;
+pub use client::shared;
 use clock::{Clock, Mended};
 use explain::Action;
 use failure::{Failure, Nature};
-pub(crate) use settings::Settings;
+pub use settings::Settings;
 
 /// The size of a part: with S3's limit of 10,000 parts, files of up to 78 GiB.
 const PART: usize = 8 << 20;
 
 /// A bucket, or what is below a prefix of one.
-pub(crate) struct S3Store {
+pub struct S3Store {
     settings: Settings,
     /// Made at the first request, and anew when its credentials have expired.
     client: RwLock<Option<Client>>,
@@ -63,7 +63,8 @@ impl fmt::Debug for S3Store {
 
 impl S3Store {
     /// Does not talk to the store yet.
-    pub(crate) fn new(settings: Settings) -> Self {
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
         Self {
             settings,
             client: RwLock::new(None),

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tributary_model::{ErrorKind, Secret};
 use tributary_testkit::s3::{Options, S3Server};
 
-use crate::config::Config;
+use crate::access::Access;
 use crate::s3::settings::Budget;
 use crate::s3::{S3Store, Settings};
 use crate::store::{PutOutcome, Store};
@@ -17,8 +17,11 @@ pub(super) fn server() -> S3Server {
     S3Server::start(Options::default())
 }
 
-pub(super) fn config(server: &S3Server) -> Config {
-    let mut config = Config::new("s3://lake/raw/");
+pub(super) fn config(server: &S3Server) -> Access {
+    let mut config = Access {
+        url: "s3://lake/raw/".to_owned(),
+        ..Access::default()
+    };
     let credentials = server.credentials();
     config.endpoint = Some(server.endpoint());
     config.region = Some("us-east-1".to_owned());
@@ -29,7 +32,7 @@ pub(super) fn config(server: &S3Server) -> Config {
 }
 
 /// Short waits and few attempts: a test is not a storm.
-pub(super) fn store_of(config: &Config) -> S3Store {
+pub(super) fn store_of(config: &Access) -> S3Store {
     let mut settings = Settings::new(config).unwrap();
     settings.budget = Budget {
         attempts: 4,

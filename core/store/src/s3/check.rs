@@ -5,8 +5,10 @@ use tributary_model::{Error, ErrorKind, Result};
 use uuid::Uuid;
 
 use super::S3Store;
-use crate::place::TEMPORARY;
 use crate::store::{PutOutcome, Store};
+
+/// Where objects are that are of no meaning to anybody.
+const TEMPORARY: &str = "_tributary/tmp/";
 
 /// Puts a new key twice. Without the refusal of the second put, two writers would both believe
 /// that they have committed.

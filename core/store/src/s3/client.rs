@@ -44,7 +44,7 @@ pub(super) async fn make(settings: &Settings, clock: &Clock) -> Client {
 }
 
 /// The credentials and region that all of AWS's services are called with.
-pub(crate) async fn shared(settings: &Settings) -> SdkConfig {
+pub async fn shared(settings: &Settings) -> SdkConfig {
     let own = settings.keys.as_ref().map(of_configuration);
     let mut loader = loader(settings);
     if let Some(credentials) = own.clone() {

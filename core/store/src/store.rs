@@ -1,4 +1,4 @@
-//! What the lake asks of the place its objects are in: a bucket or a folder.
+//! What is asked of the place that objects are in: a bucket or a folder.
 //!
 //! Invariants that every implementation holds, and that the protocol above rests on:
 //!
@@ -23,15 +23,15 @@ use tributary_model::{Error, Result};
 
 /// A whole object.
 #[derive(Clone, Debug)]
-pub(crate) struct Object {
+pub struct Object {
     /// Its contents.
     pub bytes: Bytes,
 }
 
 /// An object as a listing shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Entry {
-    /// Its key below the lake's root, without a slash in front.
+pub struct Entry {
+    /// Its key below the store's root, without a slash in front.
     pub key: String,
     /// Its size in bytes.
     pub size: u64,
@@ -41,7 +41,7 @@ pub(crate) struct Entry {
 
 /// How a conditional put ended. Failing before the effect is an `Err`.
 #[derive(Debug)]
-pub(crate) enum PutOutcome {
+pub enum PutOutcome {
     /// The object is there, and this call made it.
     Created,
     /// An object was there before (412). It may be this caller's own, of an earlier lost reply.
@@ -52,7 +52,7 @@ pub(crate) enum PutOutcome {
 
 /// A started upload of one object, invisible under its key.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub(crate) struct Upload {
+pub struct Upload {
     /// The object's key.
     pub key: String,
     /// The store's own name of the upload.
@@ -61,7 +61,7 @@ pub(crate) struct Upload {
 
 /// A part of an upload.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Part {
+pub struct Part {
     /// From 1 on, without gaps.
     pub number: u32,
     /// What the store calls the part; empty where it calls it nothing.
@@ -73,7 +73,7 @@ pub(crate) struct Part {
 /// An upload of which every part is durable: all that another process needs to complete it.
 /// It stands in the log entry that commits it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Pending {
+pub struct Pending {
     /// The upload.
     pub upload: Upload,
     /// Its parts, by number.
@@ -84,7 +84,7 @@ pub(crate) struct Pending {
 
 /// How the completion of an upload ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Completion {
+pub enum Completion {
     /// The object is there with the expected size, by this call or an earlier one.
     Done,
     /// Neither the upload nor such an object exists: it was aborted or expired, or the object was
@@ -94,7 +94,7 @@ pub(crate) enum Completion {
 
 /// An upload that was started and neither completed nor aborted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Started {
+pub struct Started {
     /// The upload.
     pub upload: Upload,
     /// When it was started, by the store's clock.
@@ -104,7 +104,7 @@ pub(crate) struct Started {
 /// A bucket's prefix or a folder. Keys are relative to it, use `/`, and are at most 1024 bytes
 /// together with the prefix.
 #[async_trait]
-pub(crate) trait Store: Send + Sync + std::fmt::Debug + 'static {
+pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// Where it is, for people: `s3://bucket/prefix` or a path. Holds no secret.
     fn location(&self) -> String;
 

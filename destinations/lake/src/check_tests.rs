@@ -1,8 +1,28 @@
-use tributary_model::{ConnectionName, Destination, ErrorKind, Report, Verdict};
-use tributary_testkit::s3::{Fault, Operation, Rule, S3Server, Times};
+//! What `check` says of a bucket.
+#![allow(clippy::unwrap_used)]
 
-use super::fixture::{BUCKET, config, server};
+use tributary_model::{ConnectionName, Destination, ErrorKind, Report, Secret, Verdict};
+use tributary_testkit::s3::{Fault, Operation, Options, Rule, S3Server, Times};
+
+use crate::config::Config;
 use crate::destination::Lake;
+
+const BUCKET: &str = "lake";
+
+fn server() -> S3Server {
+    S3Server::start(Options::default())
+}
+
+fn config(server: &S3Server) -> Config {
+    let mut config = Config::new("s3://lake/raw/");
+    let credentials = server.credentials();
+    config.endpoint = Some(server.endpoint());
+    config.region = Some("us-east-1".to_owned());
+    config.access_key_id = Some(credentials.access_key_id.clone());
+    config.secret_access_key = Some(Secret::new(credentials.secret_access_key.clone()));
+    config.session_token = credentials.session_token.clone().map(Secret::new);
+    config
+}
 
 async fn check(server: &S3Server) -> Report {
     let lake = Lake::connect(config(server)).await.unwrap();

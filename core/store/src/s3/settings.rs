@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use tributary_model::{Error, ErrorKind, Result, Secret};
 
-use crate::config::{Config, Encryption, Location};
+use crate::access::{Access, Encryption, bucket_of};
 
 /// Where a bucket is and who we are to it.
 #[derive(Clone, Debug)]
-pub(crate) struct Settings {
+pub struct Settings {
     pub(super) bucket: String,
     /// Empty, or ends in a slash.
     pub(super) prefix: String,
@@ -77,10 +77,11 @@ const FORBIDDEN: [char; 5] = ['?', '#', '@', ':', ' '];
 
 impl Settings {
     /// Reads an `s3://` address and what belongs to it.
-    pub(crate) fn new(config: &Config) -> Result<Self> {
-        let Location::Bucket { bucket, prefix } = config.location()? else {
-            return Err(Error::bug("a folder was taken for a bucket"));
-        };
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] where it is not one, or what belongs together is not given together.
+    pub fn new(config: &Access) -> Result<Self> {
+        let (bucket, prefix) = bucket_of(&config.url).ok_or_else(|| wrong(&config.url))?;
         if bucket.contains(FORBIDDEN) || prefix.contains("//") || prefix.len() > LONGEST_PREFIX {
             return Err(wrong(&config.url));
         }
@@ -104,7 +105,8 @@ impl Settings {
     }
 
     /// The same for the bucket of a single table, which says itself how objects are encrypted.
-    pub(crate) fn of_table(&self, bucket: &str, prefix: &str) -> Self {
+    #[must_use]
+    pub fn of_table(&self, bucket: &str, prefix: &str) -> Self {
         let prefix = prefix.trim_matches('/');
         let end = if prefix.is_empty() { "" } else { "/" };
         Self {
@@ -156,7 +158,7 @@ fn endpoint(text: &str) -> Result<String> {
     }
 }
 
-fn keys(config: &Config) -> Result<Option<Keys>> {
+fn keys(config: &Access) -> Result<Option<Keys>> {
     match (&config.access_key_id, &config.secret_access_key) {
         (Some(id), Some(secret)) => Ok(Some(Keys {
             id: id.clone(),
@@ -171,7 +173,7 @@ fn keys(config: &Config) -> Result<Option<Keys>> {
     }
 }
 
-fn role(config: &Config) -> Result<Option<Role>> {
+fn role(config: &Access) -> Result<Option<Role>> {
     match (&config.role_arn, &config.external_id) {
         (Some(arn), external_id) => Ok(Some(Role {
             arn: arn.clone(),
@@ -185,7 +187,7 @@ fn role(config: &Config) -> Result<Option<Role>> {
     }
 }
 
-fn kms_key(config: &Config) -> Result<Option<String>> {
+fn kms_key(config: &Access) -> Result<Option<String>> {
     match (&config.kms_key, config.encryption) {
         (Some(_), None | Some(Encryption::Aes256)) => Err(config_error(
             "`kms_key` belongs to an encryption with KMS",
