@@ -8,6 +8,7 @@
 mod access;
 mod error;
 mod s3;
+pub mod staging;
 mod store;
 
 pub use access::{Access, Encryption, bucket_of};
