@@ -8,6 +8,7 @@
 //! Deliberately absent: statistics over many runs, and rivals.
 
 mod api;
+mod arguments;
 mod backlog;
 mod bucket;
 mod checksum;
@@ -23,46 +24,52 @@ mod target;
 mod wire;
 mod workload;
 
+use std::fmt;
 use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::LazyLock;
 use std::time::Instant;
 
-use options::{Format, Order};
+use serde::Serialize;
+
+use arguments::Format;
+use options::Order;
 
 /// Runs what the command line asks for: the benchmarks, or one of their floors.
 #[must_use]
 pub fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if let Some((first, rest)) = arguments.split_first()
-        && first == "api"
-    {
-        return api::main(rest);
-    }
-    if let Some((first, rest)) = arguments.split_first()
-        && first == "shapes"
-    {
-        return shapes::main(rest);
-    }
-    match options::parse(&arguments) {
-        Ok(Order::Measure(options)) => {
-            let report = workload::measure(&options);
-            print(&match options.format {
-                Format::Table => report.to_string(),
-                Format::Json => to_json(&report),
-            })
-        }
-        Ok(Order::Floor(floor)) => print(&to_json(&floor.run())),
-        Ok(Order::Serve(port, folder)) => bucket::serve(port, folder),
-        Ok(Order::Help) => print(options::USAGE),
-        Err(problem) => {
-            let _ = writeln!(io::stderr(), "{problem}");
-            ExitCode::from(2)
-        }
-    }
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let ended = match &words[..] {
+        ["api", words @ ..] => api::main(words),
+        ["shapes", words @ ..] => shapes::main(words),
+        words => lineitems(words),
+    };
+    ended.unwrap_or_else(|problem| {
+        let _ = writeln!(io::stderr(), "{problem}");
+        ExitCode::from(2)
+    })
 }
 
-fn to_json(value: &impl serde::Serialize) -> String {
+/// The main benchmark. Fails with what to show to whoever typed the words.
+fn lineitems(words: &[&str]) -> Result<ExitCode, String> {
+    Ok(match options::parse(words)? {
+        Order::Measure(options) => show(&workload::measure(&options), options.format),
+        Order::Floor(floor) => print(&to_json(&floor.run())),
+        Order::Serve(port, folder) => bucket::serve(port, folder),
+        Order::Help => print(options::USAGE),
+    })
+}
+
+/// Prints figures in the form that was asked for.
+fn show<R: fmt::Display + Serialize>(report: &R, format: Format) -> ExitCode {
+    print(&match format {
+        Format::Table => report.to_string(),
+        Format::Json => to_json(report),
+    })
+}
+
+fn to_json(value: &impl Serialize) -> String {
     serde_json::to_string_pretty(value).expect("figures can be written as JSON")
 }
 

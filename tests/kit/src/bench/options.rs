@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use super::arguments::{self, Count, Grammar};
 use super::floor::Floor;
 
 pub(super) const USAGE: &str = "\
@@ -18,9 +19,18 @@ usage: bench [--rows N] [--only NAME] [--json] [--binary PATH]
   --json         print one JSON document instead of tables
   --binary PATH  the program to measure; by default the `tributary` beside this one";
 
-const ROWS: u64 = 3_000_000;
-/// Fewer leave some part of a backlog without a row.
-const LEAST_ROWS: u64 = 1_500;
+const GRAMMAR: Grammar<Workload> = Grammar {
+    usage: USAGE,
+    count: Count {
+        option: "--rows",
+        usual: 3_000_000,
+        least: 1_500,
+    },
+    pick: "--only",
+    parts: &Workload::ALL,
+    name: Workload::name,
+    groups: &[("lake", &Workload::LAKES)],
+};
 
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -86,29 +96,16 @@ impl Workload {
     }
 }
 
-/// How figures are printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Format {
-    Table,
-    Json,
-}
-
 /// How to measure.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Options {
-    pub(super) rows: u64,
-    pub(super) workloads: Vec<Workload>,
-    pub(super) format: Format,
-    pub(super) binary: Option<PathBuf>,
-}
+pub(super) type Options = arguments::Options<Workload>;
 
 impl Options {
     pub(super) fn changes(&self) -> u64 {
-        self.rows / 3
+        self.count / 3
     }
 
     pub(super) fn transactions(&self) -> u64 {
-        self.rows / 15
+        self.count / 15
     }
 }
 
@@ -123,64 +120,18 @@ pub(super) enum Order {
 }
 
 /// Fails with what to show to whoever typed it.
-pub(super) fn parse(arguments: &[String]) -> Result<Order, String> {
-    let mut words = arguments.iter().map(String::as_str);
-    if arguments.first().is_some_and(|word| word == "floor") {
-        let rest: Vec<&str> = words.skip(1).collect();
-        let floor = Floor::from_words(&rest);
-        return floor
-            .map(Order::Floor)
-            .ok_or_else(|| format!("there is no such floor: {}\n{USAGE}", rest.join(" ")));
-    }
-    if let [word, port, folder] = arguments
-        && word == "serve"
-    {
-        let port = port.parse().map_err(|_| format!("`{port}` is no port"))?;
-        return Ok(Order::Serve(port, folder.into()));
-    }
-    let mut options = Options {
-        rows: ROWS,
-        workloads: Workload::ALL.to_vec(),
-        format: Format::Table,
-        binary: None,
-    };
-    while let Some(word) = words.next() {
-        let mut value = || {
-            words
-                .next()
-                .ok_or_else(|| format!("{word} takes a value\n{USAGE}"))
-        };
-        match word {
-            "--rows" => options.rows = rows(value()?)?,
-            "--only" => options.workloads = workloads(value()?)?,
-            "--binary" => options.binary = Some(value()?.into()),
-            "--json" => options.format = Format::Json,
-            "--help" | "-h" => return Ok(Order::Help),
-            other => return Err(format!("`{other}` is not an option\n{USAGE}")),
+pub(super) fn parse(words: &[&str]) -> Result<Order, String> {
+    match words {
+        ["floor", floor @ ..] => {
+            let read = Floor::from_words(floor).map(Order::Floor);
+            read.ok_or_else(|| format!("there is no such floor: {}\n{USAGE}", floor.join(" ")))
         }
+        ["serve", port, folder] => {
+            let port = port.parse().map_err(|_| format!("`{port}` is no port"))?;
+            Ok(Order::Serve(port, folder.into()))
+        }
+        _ => Ok(GRAMMAR.parse(words)?.map_or(Order::Help, Order::Measure)),
     }
-    Ok(Order::Measure(options))
-}
-
-fn rows(text: &str) -> Result<u64, String> {
-    match text.replace('_', "").parse() {
-        Ok(rows) if rows >= LEAST_ROWS => Ok(rows),
-        Ok(_) | Err(_) => Err(format!(
-            "--rows takes a number from {LEAST_ROWS}, not `{text}`"
-        )),
-    }
-}
-
-fn workloads(text: &str) -> Result<Vec<Workload>, String> {
-    if text == "lake" {
-        return Ok(Workload::LAKES.to_vec());
-    }
-    let mut all = Workload::ALL.into_iter();
-    let found = all.find(|workload| workload.name() == text);
-    let names = Workload::ALL.map(Workload::name).join(", ");
-    found
-        .map(|workload| vec![workload])
-        .ok_or_else(|| format!("--only takes {names} or lake, not `{text}`"))
 }
 
 #[cfg(test)]
@@ -188,40 +139,23 @@ mod tests {
     use super::*;
 
     fn parsed(words: &str) -> Result<Order, String> {
-        let words: Vec<String> = words.split_whitespace().map(ToOwned::to_owned).collect();
-        parse(&words)
+        parse(&words.split_whitespace().collect::<Vec<_>>())
     }
 
     #[test]
     fn options_say_how_much_and_which() {
-        let Ok(Order::Measure(options)) = parsed("--rows 30_000 --json --only bulk") else {
+        let Ok(Order::Measure(options)) = parsed("--rows 30_000 --only bulk") else {
             panic!("these are options");
         };
-        assert_eq!(options.workloads, [Workload::Bulk]);
+        assert_eq!(options.parts, [Workload::Bulk]);
+        assert_eq!((options.changes(), options.transactions()), (10_000, 2_000));
         let lakes = parsed("--only lake")
-            .map(|order| matches!(order, Order::Measure(o) if o.workloads == Workload::LAKES));
+            .map(|order| matches!(order, Order::Measure(o) if o.parts == Workload::LAKES));
         assert_eq!(lakes, Ok(true));
         let serve = Order::Serve(9000, "bucket".into());
         assert_eq!(parsed("serve 9000 bucket"), Ok(serve));
-        assert_eq!(options.format, Format::Json);
-        let sizes = (options.rows, options.changes(), options.transactions());
-        assert_eq!(sizes, (30_000, 10_000, 2_000));
-        let usual = parsed("").map(|order| matches!(order, Order::Measure(o) if o.rows == ROWS));
-        assert_eq!(usual, Ok(true));
-        assert_eq!(parsed("--rows 5000 --help"), Ok(Order::Help));
-    }
-
-    #[test]
-    fn what_is_no_option_is_refused() {
-        for words in [
-            "--rows",
-            "--rows many",
-            "--rows 3",
-            "--only all",
-            "--fast",
-            "floor",
-            "floor x",
-        ] {
+        assert_eq!(parsed("--help"), Ok(Order::Help));
+        for words in ["--rows 3", "floor", "floor x", "serve x bucket"] {
             assert!(parsed(words).is_err(), "{words}");
         }
     }
@@ -246,7 +180,9 @@ mod tests {
                 file: "a.duckdb".into(),
             },
         ] {
-            assert_eq!(parse(&floor.to_words()), Ok(Order::Floor(floor)));
+            let words = floor.to_words();
+            let words: Vec<_> = words.iter().map(String::as_str).collect();
+            assert_eq!(parse(&words), Ok(Order::Floor(floor)));
         }
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Instant;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use wait4::Wait4;
 
 use crate::child;
@@ -15,12 +15,27 @@ const TICKS: f64 = 100.0;
 const NANOS: f64 = 1e9;
 
 /// What a run to its end has cost.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize)]
 pub(super) struct Usage {
     pub(super) seconds: f64,
     /// In user and system mode, of all threads.
     pub(super) cpu_seconds: f64,
+    #[serde(rename = "peak_mib", serialize_with = "in_mib")]
     pub(super) peak_bytes: u64,
+}
+
+impl Usage {
+    pub(super) fn peak_mib(&self) -> f64 {
+        mib(self.peak_bytes)
+    }
+}
+
+fn mib(bytes: u64) -> f64 {
+    bytes as f64 / (1 << 20) as f64
+}
+
+fn in_mib<S: Serializer>(bytes: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(mib(*bytes))
 }
 
 /// Time and processor time of a part of a process.

@@ -7,15 +7,14 @@ use serde::Serialize;
 use super::options::Workload;
 use super::process::{Spent, Usage};
 
-const MIB: f64 = (1 << 20) as f64;
 /// The most of the source's processor time, as a multiple of a plain SELECT's.
 const SOURCE_AIM: f64 = 1.15;
 const PEAK_AIM: f64 = 256.0;
-/// Of a lake: rows for each second of our processor time, memory, and the share of what the slower
 /// Rows a second of processor time into PostgreSQL.
 const POSTGRES_AIM: f64 = 2_000_000.0;
 /// Of the rows a second that the slower one of reading and of a plain `COPY` does.
 const POSTGRES_SHARE_AIM: f64 = 0.65;
+/// Of a lake: rows for each second of our processor time, memory, and the share of what the slower
 /// of drain and writer passes in a second, as both go on side by side.
 const LAKE_AIM: f64 = 1_200_000.0;
 const LAKE_PEAK_AIM: f64 = 200.0;
@@ -52,7 +51,7 @@ impl Line {
             cpu_seconds: usage.cpu_seconds,
         };
         Self {
-            peak_mib: Some(usage.peak_bytes as f64 / MIB),
+            peak_mib: Some(usage.peak_mib()),
             ..Self::of_part(rows, spent).with_source(source_cpu_seconds)
         }
     }

@@ -40,9 +40,9 @@ impl<'a> Bench<'a> {
         let load_average = load_average();
         say(&format!(
             "loading {} rows into a private MariaDB",
-            options.rows
+            options.count
         ));
-        let source = Source::start(options.rows, dir).await;
+        let source = Source::start(options.count, dir).await;
         let bench = Self {
             options,
             dir,
@@ -50,17 +50,17 @@ impl<'a> Bench<'a> {
         };
         let mut workloads = Vec::new();
         for lake in Workload::LAKES {
-            if options.workloads.contains(&lake) {
+            if options.parts.contains(&lake) {
                 workloads.push(bench.lake(lake).await);
             }
         }
-        if options.workloads.contains(&Workload::Postgres) {
+        if options.parts.contains(&Workload::Postgres) {
             workloads.push(bench.postgres().await);
         }
         bench.duckdb(&mut workloads).await;
         Report {
             source: format!("MariaDB {}", bench.source.version().await),
-            rows: options.rows,
+            rows: options.count,
             cores: std::thread::available_parallelism().map_or(0, Into::into),
             load_average,
             workloads,
@@ -69,7 +69,7 @@ impl<'a> Bench<'a> {
 
     /// The workloads of one DuckDB file, which build on each other.
     async fn duckdb(&self, workloads: &mut Vec<Measured>) {
-        let wanted = |workload| self.options.workloads.contains(&workload);
+        let wanted = |workload| self.options.parts.contains(&workload);
         if !Workload::ALL[..3].iter().any(|workload| wanted(*workload)) {
             return;
         }
@@ -112,7 +112,7 @@ impl<'a> Bench<'a> {
         };
         let target = self.target(which.name(), destination);
         let port = self.source.server.port();
-        let rows = self.options.rows;
+        let rows = self.options.count;
         let (drain, write) = (Floor::Select { port }, Floor::Parquet { rows });
         let write = || target::own(&write, self.dir);
         self.workload(which, &target, rows, &drain, write).await
@@ -122,7 +122,7 @@ impl<'a> Bench<'a> {
         let server = Postgres::start();
         let target = self.target("postgres", Destination::Postgres(server.url()));
         let port = self.source.server.port();
-        let (drain, rows) = (Floor::Select { port }, self.options.rows);
+        let (drain, rows) = (Floor::Select { port }, self.options.count);
         let copy = || plain_copy::measure(&server.url(), self.dir);
         self.workload(Workload::Postgres, &target, rows, &drain, copy)
             .await
@@ -132,9 +132,9 @@ impl<'a> Bench<'a> {
         let port = self.source.server.port();
         let drain = Floor::Select { port };
         let append = Floor::Append {
-            rows: self.options.rows,
+            rows: self.options.count,
         };
-        let rows = self.options.rows;
+        let rows = self.options.count;
         let append = || target::own(&append, self.dir);
         self.workload(Workload::Snapshot, target, rows, &drain, append)
             .await
@@ -173,7 +173,7 @@ impl<'a> Bench<'a> {
 
     fn merge(&self, changes: u64) -> Floor {
         Floor::Merge {
-            rows: self.options.rows,
+            rows: self.options.count,
             changes,
         }
     }

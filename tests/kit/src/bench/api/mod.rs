@@ -11,40 +11,29 @@ mod report;
 mod server;
 mod target;
 
-use std::io::{self, Write};
 use std::process::ExitCode;
 
-use options::{Format, Order};
+use options::Order;
 use report::{Measured, Report};
 use server::Server;
 use target::{Kind, Target};
 
+use super::arguments::Options;
 use super::process::cpu_seconds_of;
 use super::say;
 
-/// Runs what the words after `bench api` ask for.
-pub(super) fn main(words: &[String]) -> ExitCode {
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    match options::parse(&words) {
-        Ok(Order::Measure(options)) => {
-            let report = measure(&options);
-            super::print(&match options.format {
-                Format::Table => report.to_string(),
-                Format::Json => super::to_json(&report),
-            })
-        }
-        Ok(Order::Drain { port, how }) => super::print(&super::to_json(&drain::run(port, how))),
-        Ok(Order::Serve { records }) => server::serve(records),
-        Ok(Order::Help) => super::print(options::USAGE),
-        Err(problem) => {
-            let _ = writeln!(io::stderr(), "{problem}");
-            ExitCode::from(2)
-        }
-    }
+/// Runs what the words after `bench api` ask for. Fails with what to show to whoever typed them.
+pub(super) fn main(words: &[&str]) -> Result<ExitCode, String> {
+    Ok(match options::parse(words)? {
+        Order::Measure(options) => super::show(&measure(&options), options.format),
+        Order::Drain { port, how } => super::print(&super::to_json(&drain::run(port, how))),
+        Order::Serve { records } => server::serve(records),
+        Order::Help => super::print(options::USAGE),
+    })
 }
 
-fn measure(options: &options::Options) -> Report {
-    let records = options.records;
+fn measure(options: &Options<Kind>) -> Report {
+    let records = options.count;
     let dir = tempfile::Builder::new()
         .prefix("tributary-bench-api-")
         .tempdir();
@@ -62,7 +51,7 @@ fn measure(options: &options::Options) -> Report {
     let mut measured = Vec::new();
     for kind in Kind::ALL
         .into_iter()
-        .filter(|kind| options.kinds.contains(kind))
+        .filter(|kind| options.parts.contains(kind))
     {
         say(&format!("  tributary to {}", kind.name()));
         let target = Target::new(options.binary.as_deref(), server.port, dir.path(), kind);

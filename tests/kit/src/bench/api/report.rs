@@ -2,12 +2,11 @@
 
 use std::fmt;
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use super::super::process::{Spent, Usage};
 use super::target::Kind;
 
-const MIB: f64 = (1 << 20) as f64;
 /// Records that are aimed at for each second, and processor seconds for each million.
 const RATE_AIM: f64 = 100_000.0;
 const CPU_AIM: f64 = 8.0;
@@ -27,24 +26,8 @@ pub(super) struct Report {
 #[derive(Debug, Serialize)]
 pub(super) struct Measured {
     pub(super) kind: Kind,
-    #[serde(serialize_with = "figures")]
     pub(super) usage: Usage,
     pub(super) server_cpu_seconds: f64,
-}
-
-fn figures<S: Serializer>(usage: &Usage, serializer: S) -> Result<S::Ok, S::Error> {
-    #[derive(Serialize)]
-    struct Figures {
-        seconds: f64,
-        cpu_seconds: f64,
-        peak_mib: f64,
-    }
-    let figures = Figures {
-        seconds: usage.seconds,
-        cpu_seconds: usage.cpu_seconds,
-        peak_mib: usage.peak_bytes as f64 / MIB,
-    };
-    figures.serialize(serializer)
 }
 
 impl Report {
@@ -88,7 +71,7 @@ impl fmt::Display for Report {
                 seconds: usage.seconds,
                 cpu_seconds: usage.cpu_seconds,
             };
-            let peak = usage.peak_bytes as f64 / MIB;
+            let peak = usage.peak_mib();
             let more = format!("{peak:>10.0}{server_cpu_seconds:>12.2}");
             self.line(f, &format!("tributary to {}", kind.name()), spent, &more)?;
         }

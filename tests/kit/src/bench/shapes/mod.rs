@@ -8,43 +8,33 @@ mod options;
 mod report;
 mod shape;
 
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use serde_json::Value;
 
+use super::arguments::Options;
 use super::process::{self, Usage};
 use super::say;
 use crate::server::{Flavor, MySqlServer, Options as ServerOptions, ReaderUser};
-use options::{Format, Options, Order};
+use options::GRAMMAR;
 use report::{Measured, Report};
 use shape::{Check, Shape};
 
-/// Runs what the words after `bench shapes` ask for.
-pub(super) fn main(words: &[String]) -> ExitCode {
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    match options::parse(&words) {
-        Ok(Order::Measure(options)) => {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build();
-            let runtime = runtime.expect("a runtime can be made");
-            let report = runtime.block_on(measure(&options));
-            super::print(&match options.format {
-                Format::Table => report.to_string(),
-                Format::Json => super::to_json(&report),
-            })
-        }
-        Ok(Order::Help) => super::print(options::USAGE),
-        Err(problem) => {
-            let _ = writeln!(io::stderr(), "{problem}");
-            ExitCode::from(2)
-        }
-    }
+/// Runs what the words after `bench shapes` ask for. Fails with what to show to whoever typed them.
+pub(super) fn main(words: &[&str]) -> Result<ExitCode, String> {
+    let Some(options) = GRAMMAR.parse(words)? else {
+        return Ok(super::print(GRAMMAR.usage));
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let runtime = runtime.expect("a runtime can be made");
+    let report = runtime.block_on(measure(&options));
+    Ok(super::show(&report, options.format))
 }
 
-async fn measure(options: &Options) -> Report {
+async fn measure(options: &Options<Shape>) -> Report {
     let dir = tempfile::Builder::new()
         .prefix("tributary-bench-shapes-")
         .tempdir();
@@ -66,13 +56,13 @@ async fn measure(options: &Options) -> Report {
     .await;
     let reader = server.reader().await;
     let mut measured = Vec::new();
-    for shape in &options.shapes {
+    for shape in &options.parts {
         let folder = dir.path().join(shape.name());
         std::fs::create_dir_all(&folder).expect("a folder can be made");
         let bench = Bench {
             server: &server,
             shape: *shape,
-            rows: shape.rows(options.rows),
+            rows: shape.rows(options.count),
             target: Target::new(options.binary.as_deref(), &server, &reader, *shape, &folder),
         };
         bench.run(&mut measured).await;

@@ -2,12 +2,11 @@
 
 use std::fmt;
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use super::super::process::Usage;
 use super::shape::Shape;
 
-const MIB: f64 = (1 << 20) as f64;
 /// How long a sync of a thousand tables with nothing new may take, seconds.
 const EMPTY_AIM: f64 = 2.0;
 
@@ -25,23 +24,7 @@ pub(super) struct Measured {
     pub(super) shape: Shape,
     pub(super) step: &'static str,
     pub(super) rows: u64,
-    #[serde(serialize_with = "figures")]
     pub(super) usage: Usage,
-}
-
-fn figures<S: Serializer>(usage: &Usage, serializer: S) -> Result<S::Ok, S::Error> {
-    #[derive(Serialize)]
-    struct Figures {
-        seconds: f64,
-        cpu_seconds: f64,
-        peak_mib: f64,
-    }
-    let figures = Figures {
-        seconds: usage.seconds,
-        cpu_seconds: usage.cpu_seconds,
-        peak_mib: usage.peak_bytes as f64 / MIB,
-    };
-    figures.serialize(serializer)
 }
 
 impl fmt::Display for Report {
@@ -64,7 +47,7 @@ impl fmt::Display for Report {
                 usage.seconds,
                 rate,
                 usage.cpu_seconds,
-                usage.peak_bytes as f64 / MIB
+                usage.peak_mib()
             )?;
         }
         writeln!(
