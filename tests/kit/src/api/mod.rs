@@ -13,6 +13,7 @@ pub mod exchange;
 pub mod faults;
 pub mod limits;
 pub mod mailchimp;
+mod path;
 pub mod recorder;
 mod server;
 pub mod sheets;

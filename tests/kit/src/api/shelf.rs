@@ -1,9 +1,11 @@
-//! Records of one kind in the order in which they were made.
+//! The records of an account: of each kind, in the order in which they were made.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde_json::Value;
 use tributary_model::Row;
+
+use crate::random::Random;
 
 /// One record.
 #[derive(Clone, Debug)]
@@ -85,9 +87,58 @@ impl Shelf {
     }
 
     /// One of the newest.
-    pub(super) fn some(&self, random: &mut crate::random::Random) -> Option<&Record> {
+    pub(super) fn some(&self, random: &mut Random) -> Option<&Record> {
         let back = random.below(self.len().min(50) as u64);
         self.records.iter().rev().nth(usize::try_from(back).ok()?)
+    }
+}
+
+/// The records of all kinds, by stream.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Shelves(BTreeMap<&'static str, Shelf>);
+
+impl Shelves {
+    pub(super) fn add(&mut self, stream: &'static str, record: Record) {
+        self.0.entry(stream).or_default().add(record);
+    }
+
+    pub(super) fn count(&self, stream: &str) -> usize {
+        self.0.get(stream).map_or(0, Shelf::len)
+    }
+
+    /// All of a kind, oldest first.
+    pub(super) fn of(&self, stream: &str) -> impl Iterator<Item = &Record> {
+        self.0.get(stream).into_iter().flat_map(Shelf::iter)
+    }
+
+    /// Their ids, oldest first.
+    pub(super) fn ids(&self, stream: &str) -> Vec<String> {
+        self.of(stream).map(|record| record.id.clone()).collect()
+    }
+
+    pub(super) fn get(&self, stream: &str, id: &str) -> Option<&Record> {
+        self.0.get(stream)?.get(id)
+    }
+
+    /// # Panics
+    /// Panics where there is no such record.
+    pub(super) fn get_mut(&mut self, stream: &str, id: &str) -> &mut Record {
+        let record = self.0.get_mut(stream).and_then(|shelf| shelf.get_mut(id));
+        record.unwrap_or_else(|| panic!("there is no {id} in {stream}"))
+    }
+
+    /// Removes a record as if it had never been.
+    pub(super) fn remove(&mut self, stream: &str, id: &str) -> Option<Record> {
+        self.0.get_mut(stream)?.remove(id)
+    }
+
+    /// One of the newest of a kind.
+    pub(super) fn some(&self, stream: &str, random: &mut Random) -> Option<&Record> {
+        self.0.get(stream)?.some(random)
+    }
+
+    pub(super) fn each(&mut self) -> impl Iterator<Item = &mut Shelf> {
+        self.0.values_mut()
     }
 }
 

@@ -81,7 +81,7 @@ impl Mailchimp {
             fields,
             state: State::Live,
         };
-        self.shelves.entry(kind.stream).or_default().add(record);
+        self.shelves.add(kind.stream, record);
         id
     }
 
@@ -127,7 +127,7 @@ impl Mailchimp {
     /// A record vanishes, with everything that belongs to it.
     pub fn remove(&mut self, stream: &str, id: &str) {
         let below = format!("{id}/");
-        for shelf in self.shelves.values_mut() {
+        for shelf in self.shelves.each() {
             let gone = |record: &&Record| {
                 let owner = record.parent.as_deref().unwrap_or_default();
                 owner == id || owner.starts_with(&below)
@@ -141,9 +141,7 @@ impl Mailchimp {
                 shelf.remove(&id);
             }
         }
-        if let Some(shelf) = self.shelves.get_mut(kind::named(stream).stream) {
-            shelf.remove(id);
-        }
+        self.shelves.remove(kind::named(stream).stream, id);
         if stream == "campaigns" {
             self.remove("reports", id);
         }
@@ -177,7 +175,7 @@ impl Mailchimp {
     /// # Panics
     /// Panics where the campaign was sent to nobody.
     pub fn react(&mut self, campaign: &str, action: &str, now: i64) {
-        let mails = self.records("email_activity");
+        let mails = self.shelves.of("email_activity");
         let mails: Vec<_> = mails
             .filter(|record| record.parent.as_deref() == Some(campaign))
             .map(|record| record.id.clone())
@@ -226,21 +224,19 @@ impl Mailchimp {
     /// Some record of a kind.
     pub fn any(&mut self, stream: &str) -> Option<String> {
         let mut random = self.random.clone();
-        let found = self.shelves.get(stream)?.some(&mut random)?.id.clone();
+        let found = self.shelves.some(stream, &mut random)?.id.clone();
         self.random = random;
         Some(found)
     }
 
     fn record_mut(&mut self, stream: &str, id: &str) -> &mut Record {
-        let shelf = self.shelves.get_mut(kind::named(stream).stream);
-        let record = shelf.and_then(|shelf| shelf.get_mut(id));
-        record.unwrap_or_else(|| panic!("there is no {id} in {stream}"))
+        self.shelves.get_mut(kind::named(stream).stream, id)
     }
 
     fn filled(&mut self, template: &Value, now: i64, owner: Option<&str>) -> Row {
         let mut random = self.random.clone();
         let refer = |kind: &str, random: &mut Random| {
-            let found = self.shelves.get(kind).and_then(|shelf| shelf.some(random));
+            let found = self.shelves.some(kind, random);
             found.map_or(Value::Null, |record| record.field("id").clone())
         };
         let mut filler = Filler {

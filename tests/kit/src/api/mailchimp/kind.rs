@@ -1,5 +1,7 @@
 //! The kinds of records: where they are listed and what tells them apart.
 
+use crate::api::path;
+
 /// One kind.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Kind {
@@ -383,29 +385,11 @@ pub(super) fn at<'a>(
 ) -> Option<(&'static Kind, Vec<&'a str>, Option<&'a str>)> {
     let list = KINDS
         .iter()
-        .find_map(|kind| Some((kind, owners(kind, segments)?, None)));
+        .find_map(|kind| Some((kind, path::places(kind.path, segments)?, None)));
     list.or_else(|| {
         let (id, rest) = segments.split_last()?;
         KINDS
             .iter()
-            .find_map(|kind| Some((kind, owners(kind, rest)?, Some(*id))))
+            .find_map(|kind| Some((kind, path::places(kind.path, rest)?, Some(*id))))
     })
-}
-
-fn owners<'a>(kind: &Kind, segments: &[&'a str]) -> Option<Vec<&'a str>> {
-    let parts: Vec<_> = kind
-        .path
-        .split('/')
-        .filter(|part| !part.is_empty())
-        .collect();
-    let fits = parts.len() == segments.len()
-        && parts
-            .iter()
-            .zip(segments)
-            .all(|(part, seen)| *part == "{}" || part == seen);
-    let owners = parts
-        .iter()
-        .zip(segments)
-        .filter(|(part, _)| **part == "{}");
-    fits.then(|| owners.map(|(_, segment)| *segment).collect())
 }

@@ -46,7 +46,8 @@ impl Mailchimp {
         }
         let owner = owners.join("/");
         let mut records: Vec<_> = self
-            .records(kind.stream)
+            .shelves
+            .of(kind.stream)
             .filter(|record| owners.is_empty() || record.parent.as_deref() == Some(&*owner))
             .filter(|record| is_listed(kind, record, request) && in_window(record, request))
             .collect();

@@ -14,7 +14,7 @@ mod list;
 mod problem;
 mod truth;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use base64::Engine;
@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 use self::kind::{Gated, Kind};
 use super::exchange::{Reply, Request};
 use super::limits::{Limit, Refusal};
-use super::shelf::{Record, Shelf};
+use super::shelf::Shelves;
 use super::simulator::Vendor;
 use crate::random::Random;
 
@@ -49,7 +49,7 @@ pub struct Mailchimp {
     /// Whether there is an inbox.
     pub inbox: bool,
     tokens: BTreeSet<String>,
-    shelves: BTreeMap<&'static str, Shelf>,
+    shelves: Shelves,
     random: Random,
     made: u64,
     /// Things that readers did.
@@ -66,7 +66,7 @@ impl Mailchimp {
             automations: true,
             inbox: true,
             tokens: BTreeSet::new(),
-            shelves: BTreeMap::new(),
+            shelves: Shelves::default(),
             random: Random::new(seed),
             made: 0,
             activities: 0,
@@ -89,23 +89,13 @@ impl Mailchimp {
     /// How many records of a kind there are.
     #[must_use]
     pub fn count(&self, stream: &str) -> usize {
-        self.shelves.get(stream).map_or(0, Shelf::len)
+        self.shelves.count(stream)
     }
 
     /// What the records of a kind are known by here, oldest first.
     #[must_use]
     pub fn ids(&self, stream: &str) -> Vec<String> {
-        self.records(stream)
-            .map(|record| record.id.clone())
-            .collect()
-    }
-
-    fn records(&self, stream: &str) -> impl Iterator<Item = &Record> {
-        self.shelves.get(stream).into_iter().flat_map(Shelf::iter)
-    }
-
-    fn record(&self, stream: &str, id: &str) -> Option<&Record> {
-        self.shelves.get(stream)?.get(id)
+        self.shelves.ids(stream)
     }
 
     fn data_center(&self) -> &str {
@@ -176,10 +166,11 @@ impl Mailchimp {
             let detail = "This feature is not available on your plan.";
             return problem::problem(403, "Forbidden", detail);
         }
-        let there =
-            kind.owners.iter().enumerate().all(|(index, (owner, _))| {
-                self.record(owner, &owners[..=index].join("/")).is_some()
-            });
+        let there = kind.owners.iter().enumerate().all(|(index, (owner, _))| {
+            self.shelves
+                .get(owner, &owners[..=index].join("/"))
+                .is_some()
+        });
         if !there {
             return problem::not_found();
         }
@@ -192,7 +183,7 @@ impl Mailchimp {
             .chain([id])
             .collect::<Vec<_>>()
             .join("/");
-        let Some(record) = self.record(kind.stream, &whole) else {
+        let Some(record) = self.shelves.get(kind.stream, &whole) else {
             return problem::not_found();
         };
         let mut body = json!(record.fields);

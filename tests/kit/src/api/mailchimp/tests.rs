@@ -121,7 +121,11 @@ async fn since_excludes_and_before_includes() {
         .with(|account, _| account.ids("lists")[0].clone());
     let at = rfc3339(world.simulator.with(|account, _| {
         let members = account.ids("list_members");
-        account.record("list_members", &members[2]).unwrap().made
+        account
+            .shelves
+            .get("list_members", &members[2])
+            .unwrap()
+            .made
     }));
     let count = async |window: &str| {
         world

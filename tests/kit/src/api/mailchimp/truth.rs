@@ -25,7 +25,7 @@ impl Mailchimp {
         let key: Vec<_> = owners.chain([kind.id.field()]).collect();
         // Signed anew for each answer.
         let mut truth = Truth::keyed(&key).ignoring(&["response_body_url"]);
-        for record in self.records(stream) {
+        for record in self.shelves.of(stream) {
             match self.state_of(kind, record) {
                 // Deleted for some, a status for others; and what belongs to someone who is.
                 State::Archived => truth.add_perhaps(as_row(&record.fields)),
@@ -38,7 +38,7 @@ impl Mailchimp {
     /// The state of a record, or of whom it belongs to.
     fn state_of(&self, kind: &Kind, record: &Record) -> State {
         let owner = kind.owners.last().zip(record.parent.as_deref());
-        let owner = owner.and_then(|((owners, _), id)| self.record(owners, id));
+        let owner = owner.and_then(|((owners, _), id)| self.shelves.get(owners, id));
         match owner.map(|owner| owner.state) {
             Some(State::Archived) => State::Archived,
             Some(State::Live | State::Deleted) | None => record.state,
@@ -48,7 +48,7 @@ impl Mailchimp {
     /// A row for each tag that a member has now.
     fn truth_of_tags(&self) -> Truth {
         let mut truth = Truth::keyed(&["list_id", "email_id", "id"]);
-        let members = self.records("list_members");
+        let members = self.shelves.of("list_members");
         for member in members.filter(|member| member.state != State::Archived) {
             for tag in member.field("tags").as_array().into_iter().flatten() {
                 let mut row = tag.as_object().cloned().unwrap_or_default();
@@ -64,7 +64,7 @@ impl Mailchimp {
     fn truth_of_activity(&self) -> Truth {
         let key = ["campaign_id", "email_id", "action", "timestamp", "url"];
         let mut truth = Truth::keyed(&key);
-        for mail in self.records("email_activity") {
+        for mail in self.shelves.of("email_activity") {
             for done in mail.field("activity").as_array().into_iter().flatten() {
                 truth.add(activity(mail, done));
             }

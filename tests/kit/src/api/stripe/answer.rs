@@ -9,6 +9,7 @@ use super::resource::{Gone, Resource, Retrieval, Versions};
 use super::version::Version;
 use super::{Stripe, resources};
 use crate::api::exchange::{Reply, Request};
+use crate::api::path;
 
 /// What a path leads to.
 enum Target<'a> {
@@ -164,21 +165,9 @@ fn target<'a>(segments: &[&'a str]) -> Option<Target<'a>> {
     })
 }
 
-/// Whether a path is that of a list, and the parent in it.
+/// The parent in the path of a list, where it is that list's.
 fn fits<'a>(list: &str, segments: &[&'a str]) -> Option<Option<&'a str>> {
-    let mut parent = None;
-    let parts: Vec<_> = list.split('/').filter(|part| !part.is_empty()).collect();
-    if parts.len() != segments.len() {
-        return None;
-    }
-    for (part, segment) in parts.iter().zip(segments) {
-        match *part {
-            "{parent}" => parent = Some(*segment),
-            fixed if fixed == *segment => {}
-            _ => return None,
-        }
-    }
-    Some(parent)
+    Some(path::places(list, segments)?.last().copied())
 }
 
 impl Account {

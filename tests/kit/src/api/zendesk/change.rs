@@ -99,7 +99,7 @@ impl Zendesk {
             fields,
             state: State::Live,
         };
-        self.shelves.entry(kind.stream).or_default().add(record);
+        self.shelves.add(kind.stream, record);
         id
     }
 
@@ -188,9 +188,7 @@ impl Zendesk {
     /// A record vanishes, and nothing tells that it was there.
     pub fn purge(&mut self, stream: &str, id: &str) -> bool {
         let stream = kind::named(stream).stream;
-        self.shelves
-            .get_mut(stream)
-            .is_some_and(|shelf| shelf.remove(id).is_some())
+        self.shelves.remove(stream, id).is_some()
     }
 
     /// A closed ticket leaves the ordinary lists.
@@ -205,19 +203,17 @@ impl Zendesk {
     /// Some record of a kind.
     pub fn any(&mut self, stream: &str) -> Option<String> {
         let mut random = self.random.clone();
-        let found = self.shelves.get(stream)?.some(&mut random)?.id.clone();
+        let found = self.shelves.some(stream, &mut random)?.id.clone();
         self.random = random;
         Some(found)
     }
 
     fn record_mut(&mut self, stream: &str, id: &str) -> &mut Record {
-        let shelf = self.shelves.get_mut(kind::named(stream).stream);
-        let record = shelf.and_then(|shelf| shelf.get_mut(id));
-        record.unwrap_or_else(|| panic!("there is no {id} in {stream}"))
+        self.shelves.get_mut(kind::named(stream).stream, id)
     }
 
     fn measure(&mut self, ticket: &str, now: i64) {
-        let mut all = self.records("ticket_metrics");
+        let mut all = self.shelves.of("ticket_metrics");
         let metrics = all.find(|metrics| metrics.parent.as_deref() == Some(ticket));
         let Some(id) = metrics.map(|metrics| metrics.id.clone()) else {
             return;
@@ -278,7 +274,7 @@ impl Zendesk {
             fields,
             state: State::Live,
         };
-        self.shelves.entry(stream).or_default().add(record);
+        self.shelves.add(stream, record);
     }
 
     fn next_number(&mut self) -> u64 {
@@ -289,7 +285,7 @@ impl Zendesk {
     fn filled(&mut self, template: &Value, id: &str, parent: Value, now: i64) -> Row {
         let mut random = self.random.clone();
         let refer = |kind: &str, random: &mut Random| {
-            let found = self.shelves.get(kind).and_then(|shelf| shelf.some(random));
+            let found = self.shelves.some(kind, random);
             found.map_or(Value::Null, |record| number_or_text(&record.id))
         };
         let mut filler = Filler {

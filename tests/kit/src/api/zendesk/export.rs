@@ -68,7 +68,8 @@ impl Zendesk {
             return error::planned(504);
         }
         let mut records: Vec<_> = self
-            .records(kind.stream)
+            .shelves
+            .of(kind.stream)
             .filter(|record| record.touched <= now - AGE)
             .filter(|record| parent.is_none() || record.parent.as_deref() == parent)
             .filter(|record| !(excludes_deleted(request) && record.state == State::Deleted))
@@ -184,7 +185,7 @@ impl Zendesk {
                 let parent = identity.parent.as_ref();
                 page.iter().any(|user| Some(&user.id) == parent)
             };
-            let identities = self.records("user_identities").filter(of_page);
+            let identities = self.shelves.of("user_identities").filter(of_page);
             body["identities"] = identities.map(|record| json!(record.fields)).collect();
         }
         body
@@ -192,7 +193,7 @@ impl Zendesk {
 
     /// The metrics of a ticket; a deleted one has none.
     fn metric_set(&self, ticket: &Record) -> Value {
-        let mut metrics = self.records("ticket_metrics");
+        let mut metrics = self.shelves.of("ticket_metrics");
         let metrics = metrics.find(|metrics| metrics.parent.as_ref() == Some(&ticket.id));
         match metrics {
             Some(metrics) if ticket.state != State::Deleted => json!(metrics.fields),

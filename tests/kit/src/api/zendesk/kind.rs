@@ -1,5 +1,7 @@
 //! The kinds of records: where they are listed and how.
 
+use crate::api::path;
+
 /// One kind.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Kind {
@@ -336,17 +338,7 @@ pub(super) fn named(stream: &str) -> &'static Kind {
 /// The kind that is listed at a path, and the parent in it, the nearest of several.
 pub(super) fn at<'a>(segments: &[&'a str]) -> Option<(&'static Kind, Option<&'a str>)> {
     KINDS.iter().find_map(|kind| {
-        let parts: Vec<_> = kind
-            .path
-            .split('/')
-            .filter(|part| !part.is_empty())
-            .collect();
-        let fits = parts.len() == segments.len()
-            && parts
-                .iter()
-                .zip(segments)
-                .all(|(part, seen)| *part == "{parent}" || part == seen);
-        let parent = parts.iter().rposition(|part| *part == "{parent}");
-        fits.then(|| (kind, parent.map(|index| segments[index])))
+        let parents = path::places(kind.path, segments)?;
+        Some((kind, parents.last().copied()))
     })
 }

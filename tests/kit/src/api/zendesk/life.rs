@@ -55,7 +55,7 @@ impl Zendesk {
     fn change(&mut self, stream: &str, at: i64) {
         let chance = self.random.below(100);
         let some = self.any(stream).filter(|id| {
-            let record = self.record(stream, id);
+            let record = self.shelves.get(stream, id);
             record.is_some_and(|record| record.state == crate::api::shelf::State::Live)
         });
         let Some(id) = some else {

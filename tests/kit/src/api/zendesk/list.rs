@@ -29,14 +29,15 @@ impl Zendesk {
             named => named,
         };
         let records: Vec<_> = self
-            .records(shelf)
+            .shelves
+            .of(shelf)
             .filter(|record| {
                 (parent.is_none() || record.parent.as_deref() == parent)
                     && self.is_listed(kind, record, request)
                     && in_window(kind, record, request, now)
             })
             .collect();
-        let owner = parent.and_then(|id| self.record("tickets", id));
+        let owner = parent.and_then(|id| self.shelves.get("tickets", id));
         if kind.stream == "ticket_audits" && owner.is_some_and(|it| it.state == State::Archived) {
             // Those of an archived ticket come all at once, however many are asked for.
             let rows: Vec<_> = records.iter().map(|record| &record.fields).collect();
@@ -62,7 +63,7 @@ impl Zendesk {
         let state = match kind.stream {
             "ticket_metrics" => {
                 let owner = record.parent.as_ref();
-                let owner = owner.and_then(|id| self.record("tickets", id));
+                let owner = owner.and_then(|id| self.shelves.get("tickets", id));
                 owner.map_or(State::Deleted, |owner| owner.state)
             }
             _ => record.state,

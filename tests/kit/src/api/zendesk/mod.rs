@@ -15,7 +15,7 @@ mod life;
 mod list;
 mod truth;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ pub use self::kind::Product;
 use self::kind::{Kind, Paging};
 use super::exchange::{Reply, Request};
 use super::limits::{Allowance, Limit, Refusal};
-use super::shelf::{Record, Shelf};
+use super::shelf::Shelves;
 use super::simulator::Vendor;
 use crate::random::Random;
 
@@ -66,7 +66,7 @@ pub struct Zendesk {
     /// Whether exports show the first record of a page twice, the old state first.
     pub stutters: bool,
     oauth: OAuth,
-    shelves: BTreeMap<&'static str, Shelf>,
+    shelves: Shelves,
     random: Random,
     made: u64,
 }
@@ -88,7 +88,7 @@ impl Zendesk {
             era: String::new(),
             stutters: false,
             oauth: OAuth::new(seed),
-            shelves: BTreeMap::new(),
+            shelves: Shelves::default(),
             random: Random::new(seed),
             made: 0,
         }
@@ -130,23 +130,13 @@ impl Zendesk {
     /// How many records of a kind there are, deleted ones included.
     #[must_use]
     pub fn count(&self, stream: &str) -> usize {
-        self.shelves.get(stream).map_or(0, Shelf::len)
+        self.shelves.count(stream)
     }
 
     /// The ids of all records of a kind, oldest first.
     #[must_use]
     pub fn ids(&self, stream: &str) -> Vec<String> {
-        self.records(stream)
-            .map(|record| record.id.clone())
-            .collect()
-    }
-
-    fn records(&self, stream: &str) -> impl Iterator<Item = &Record> {
-        self.shelves.get(stream).into_iter().flat_map(Shelf::iter)
-    }
-
-    fn record(&self, stream: &str, id: &str) -> Option<&Record> {
-        self.shelves.get(stream)?.get(id)
+        self.shelves.ids(stream)
     }
 
     fn read(&self, request: &Request, now: i64) -> Reply {
@@ -163,7 +153,7 @@ impl Zendesk {
             }
             [list, id] => {
                 if let Some(record) =
-                    kind::at(&[list]).and_then(|(of, _)| self.record(of.stream, id))
+                    kind::at(&[list]).and_then(|(of, _)| self.shelves.get(of.stream, id))
                 {
                     let name = list.strip_suffix('s').unwrap_or(list);
                     return list::one(name, record.fields.clone());
@@ -193,7 +183,8 @@ impl Zendesk {
         }
         if let (Some(parents), Some(id)) = (kind.parent, parent) {
             let alive = self
-                .record(parents, id)
+                .shelves
+                .get(parents, id)
                 .filter(|record| record.state != super::shelf::State::Deleted);
             if alive.is_none() {
                 return error::not_found();

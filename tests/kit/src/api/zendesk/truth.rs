@@ -30,9 +30,9 @@ impl Zendesk {
     fn truth_by(&self, stream: &str, key: &[&'static str], ignored: &[&'static str]) -> Truth {
         let kind = kind::named(stream);
         let mut truth = Truth::keyed(key).ignoring(ignored);
-        for record in self.records(stream) {
+        for record in self.shelves.of(stream) {
             let owner = kind.parent.zip(record.parent.as_deref());
-            let orphan = owner.is_some_and(|(parents, id)| match self.record(parents, id) {
+            let orphan = owner.is_some_and(|(parents, id)| match self.shelves.get(parents, id) {
                 Some(owner) => owner.state == State::Deleted,
                 None => true,
             });
@@ -50,12 +50,12 @@ impl Zendesk {
     /// What both roads to comments agree on: the events of tickets, and the tickets themselves.
     fn truth_of_comments(&self) -> Truth {
         let mut truth = Truth::keyed(&["id"]);
-        for record in self.records("ticket_comments") {
+        for record in self.shelves.of("ticket_comments") {
             let row = comment(record);
             let ticket = record
                 .parent
                 .as_deref()
-                .and_then(|id| self.record("tickets", id));
+                .and_then(|id| self.shelves.get("tickets", id));
             match ticket.map(|ticket| ticket.state) {
                 Some(State::Live | State::Archived) => truth.add(row),
                 Some(State::Deleted) | None => truth.add_perhaps(row),
