@@ -70,6 +70,11 @@ pub trait Dialect {
         format!("{one} IS DISTINCT FROM {other}")
     }
 
+    /// A table as the target of a DELETE, and what conditions call it.
+    fn delete_target(&self, table: &str) -> (String, String) {
+        (format!("{table} AS t"), "t".to_owned())
+    }
+
     /// How rows come whose keys may be there already.
     fn upsert(&self) -> Upsert {
         Upsert::DeleteThenInsert

@@ -145,11 +145,22 @@ impl<D: Dialect> Merge<'_, D> {
 
     /// Finds the events that change something, and when each happens.
     fn chain(&self) -> String {
+        let create = self.dialect.create_temporary(&self.staging.fold);
+        format!("{create} AS {}", self.events())
+    }
+
+    /// The question for the events that change something, and when each happens: what
+    /// [`Self::end_current`] and [`Self::insert_versions`] find in the table of the fold. For
+    /// warehouses that can't make a table within a transaction.
+    #[must_use]
+    pub fn events(&self) -> String {
         let (at, rank, before) = (self.quoted(AT), self.quoted(RANK), self.quoted(BEFORE));
         let (seq, gone) = (self.quoted(STAGED_SEQ), self.quoted(GONE));
         let keys = self.keys("");
-        let latest =
-            format!("{rank} + MAX({at} - {rank}) OVER (PARTITION BY {keys} ORDER BY {seq})");
+        // Some engines want the frame to be said.
+        let latest = format!(
+            "{rank} + MAX({at} - {rank}) OVER (PARTITION BY {keys} ORDER BY {seq} ROWS UNBOUNDED PRECEDING)"
+        );
         let timed = format!(
             "SELECT {keys}, {seq}, {gone}, {rank}, \
              GREATEST({latest}, COALESCE({before} + {rank}, {latest})) AS {at} FROM \
@@ -157,10 +168,9 @@ impl<D: Dialect> Merge<'_, D> {
         );
         let next = format!("OVER (PARTITION BY {keys} ORDER BY {seq})");
         format!(
-            "{} AS WITH p AS ({}), n AS ({}), e AS ({}) \
+            "WITH p AS ({}), n AS ({}), e AS ({}) \
              SELECT {keys}, {seq}, {gone}, {rank}, {at}, LEAD({at}) {next} AS {}, \
              LEAD({gone}) {next} AS {} FROM ({timed}) AS m",
-            self.dialect.create_temporary(&self.staging.fold),
             self.newest_versions(),
             self.numbered_events(),
             self.effective_events(),
@@ -249,7 +259,8 @@ impl<D: Dialect> Merge<'_, D> {
     }
 
     /// Ends the current versions of keys that have events.
-    fn end_current(&self) -> String {
+    #[must_use]
+    pub fn end_current(&self) -> String {
         let to = self.dialect.instant(&format!("f.{}", self.quoted(AT)));
         format!(
             "UPDATE {} AS t SET {} FROM {} AS f WHERE f.{} = 1 AND {} AND t.{}",
@@ -263,7 +274,8 @@ impl<D: Dialect> Merge<'_, D> {
     }
 
     /// Inserts a version for each event that is not a delete.
-    fn insert_versions(&self) -> String {
+    #[must_use]
+    pub fn insert_versions(&self) -> String {
         let mut names: Vec<String> = Vec::new();
         let mut values: Vec<String> = Vec::new();
         let from = self.dialect.instant(&format!("f.{}", self.quoted(AT)));

@@ -159,19 +159,20 @@ impl<D: Dialect> Merge<'_, D> {
             self.dialect.table(&self.plan.table),
             self.quoted(&self.staging.fold),
         );
-        let same = names.iter().map(|name| {
-            let name = self.quoted(name);
-            format!("t.{name} = f.{name}")
-        });
-        let same = same.collect::<Vec<_>>().join(" AND ");
+        let same = |target: &str| self.agree(names.iter().copied(), target);
         let go = match self.plan.deletes {
             Deletes::Ignore => None,
-            Deletes::Hard => Some(format!(
-                "DELETE FROM {table} AS t USING {fold} AS f WHERE {same}"
-            )),
+            Deletes::Hard => {
+                let (target, called) = self.dialect.delete_target(&table);
+                Some(format!(
+                    "DELETE FROM {target} USING {fold} AS f WHERE {}",
+                    same(&called)
+                ))
+            }
             Deletes::Soft => Some(format!(
-                "UPDATE {table} AS t SET {} FROM {fold} AS f WHERE {same} AND t.{} IS DISTINCT FROM TRUE",
+                "UPDATE {table} AS t SET {} FROM {fold} AS f WHERE {} AND NOT COALESCE(t.{}, FALSE)",
                 self.marks(),
+                same("t"),
                 self.quoted(DELETED)
             )),
         };
@@ -189,7 +190,7 @@ impl<D: Dialect> Merge<'_, D> {
                 vec![format!("DELETE FROM {table}")]
             }
             (TruncateKind::Change | TruncateKind::Anew, Deletes::Soft) => vec![format!(
-                "UPDATE {table} SET {} WHERE {} IS DISTINCT FROM TRUE",
+                "UPDATE {table} SET {} WHERE NOT COALESCE({}, FALSE)",
                 self.marks(),
                 self.quoted(DELETED)
             )],
@@ -240,11 +241,12 @@ impl<D: Dialect> Merge<'_, D> {
     }
 
     fn delete_matches(&self, condition: &str) -> String {
+        let table = self.dialect.table(&self.plan.table);
+        let (target, called) = self.dialect.delete_target(&table);
         format!(
-            "DELETE FROM {} AS t USING {} AS f WHERE {}{condition}",
-            self.dialect.table(&self.plan.table),
+            "DELETE FROM {target} USING {} AS f WHERE {}{condition}",
             self.quoted(&self.staging.fold),
-            self.same_key()
+            self.agree(self.plan.key.iter().map(String::as_str), &called)
         )
     }
 
@@ -353,9 +355,14 @@ impl<D: Dialect> Merge<'_, D> {
     }
 
     pub(crate) fn same_key(&self) -> String {
-        let pairs = self.plan.key.iter().map(|name| {
+        self.agree(self.plan.key.iter().map(String::as_str), "t")
+    }
+
+    /// Whether the table, called `target`, and the fold agree in these columns.
+    fn agree<'n>(&self, names: impl Iterator<Item = &'n str>, target: &str) -> String {
+        let pairs = names.map(|name| {
             let name = self.quoted(name);
-            format!("t.{name} = f.{name}")
+            format!("{target}.{name} = f.{name}")
         });
         pairs.collect::<Vec<_>>().join(" AND ")
     }
@@ -500,7 +507,7 @@ mod tests {
         DROP TABLE "fold"
         "#);
         insta::assert_snapshot!(clear(Deletes::Soft), @r#"
-        UPDATE "shop"."odd ""orders""" AS t SET "_tributary_deleted" = TRUE, "_tributary_synced_at" = NOW FROM "fold" AS f WHERE t."note" = f."note" AND t."_tributary_deleted" IS DISTINCT FROM TRUE;
+        UPDATE "shop"."odd ""orders""" AS t SET "_tributary_deleted" = TRUE, "_tributary_synced_at" = NOW FROM "fold" AS f WHERE t."note" = f."note" AND NOT COALESCE(t."_tributary_deleted", FALSE);
         DROP TABLE "fold"
         "#);
         assert_eq!(clear(Deletes::Ignore), r#"DROP TABLE "fold""#);
@@ -512,7 +519,7 @@ mod tests {
             |deletes| with(deletes, |merge| merge.truncate(TruncateKind::Change)).join(";");
         assert_eq!(change(Deletes::Ignore), "");
         insta::assert_snapshot!(change(Deletes::Hard), @r#"DELETE FROM "shop"."odd ""orders""""#);
-        insta::assert_snapshot!(change(Deletes::Soft), @r#"UPDATE "shop"."odd ""orders""" SET "_tributary_deleted" = TRUE, "_tributary_synced_at" = NOW WHERE "_tributary_deleted" IS DISTINCT FROM TRUE"#);
+        insta::assert_snapshot!(change(Deletes::Soft), @r#"UPDATE "shop"."odd ""orders""" SET "_tributary_deleted" = TRUE, "_tributary_synced_at" = NOW WHERE NOT COALESCE("_tributary_deleted", FALSE)"#);
         for deletes in [Deletes::Soft, Deletes::Hard, Deletes::Ignore] {
             let restart = with(deletes, |merge| merge.truncate(TruncateKind::Restart));
             assert_eq!(

@@ -15,7 +15,7 @@ pub fn select_rows(
 ) -> String {
     let mut conditions = Vec::new();
     if has(DELETED) {
-        conditions.push(format!("{} IS DISTINCT FROM TRUE", quote(DELETED)));
+        conditions.push(format!("NOT COALESCE({}, FALSE)", quote(DELETED)));
     }
     if has(IS_CURRENT) {
         conditions.push(quote(IS_CURRENT));
@@ -82,7 +82,7 @@ mod tests {
         let soft = select_rows(&scan, "s.t", |name| name == DELETED, quote);
         assert_eq!(
             soft,
-            "SELECT \"id\", \"n\" FROM s.t WHERE \"_tributary_deleted\" IS DISTINCT FROM TRUE AND \
+            "SELECT \"id\", \"n\" FROM s.t WHERE NOT COALESCE(\"_tributary_deleted\", FALSE) AND \
              \"id\" >= -3 AND \"id\" < 7"
         );
         scan.range.from = None;
