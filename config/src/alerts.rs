@@ -11,8 +11,7 @@ use tributary_model::{Secret, Selection};
 use crate::duration::Duration;
 use crate::error::{At, Issue};
 use crate::interpolate::Filled;
-use crate::load::section;
-use crate::path::Path;
+use crate::path::{Path, section};
 
 /// Something that is told.
 #[derive(

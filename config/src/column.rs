@@ -1,10 +1,10 @@
 //! Rules for single columns as written: a word, or a mapping of several.
 
-use std::borrow::Cow;
-
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, de};
+use schemars::JsonSchema;
+use serde::Deserialize;
 use tributary_model::{ColumnRule, DataType, Mask};
+
+use crate::written::written;
 
 pub(crate) const FORMAT: &str = "column-type";
 
@@ -141,27 +141,13 @@ impl From<MaskEntry> for Mask {
     }
 }
 
-impl<'de> Deserialize<'de> for ColumnType {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        parse(&text).map(Self).map_err(de::Error::custom)
-    }
-}
+written!(
+    ColumnType,
+    FORMAT,
+    read,
+    ["text", "int64", "decimal(38,9)", "timestamp", "json"]
+);
 
-impl JsonSchema for ColumnType {
-    fn schema_name() -> Cow<'static, str> {
-        "ColumnType".into()
-    }
-
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "type": "string",
-            "format": FORMAT,
-            "examples": ["text", "int64", "decimal(38,9)", "timestamp", "json"],
-        })
-    }
+fn read(text: &str) -> Result<ColumnType, String> {
+    parse(text).map(ColumnType)
 }

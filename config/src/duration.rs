@@ -1,10 +1,8 @@
 //! Lengths of time: `30s`, `5m`, `1h30m`, `1d`.
 
-use std::borrow::Cow;
 use std::time::Duration as Time;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, de};
+use crate::written::written;
 
 pub(crate) const FORMAT: &str = "duration";
 const HELP: &str = "a length of time is written like 30s, 5m, 1h30m or 1d";
@@ -119,25 +117,10 @@ fn roughly(word: &str) -> Option<u64> {
     exact(unit)
 }
 
-impl<'de> Deserialize<'de> for Duration {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        parse(&text).map(Self).map_err(de::Error::custom)
-    }
-}
+written!(Duration, FORMAT, read);
 
-impl JsonSchema for Duration {
-    fn schema_name() -> Cow<'static, str> {
-        "Duration".into()
-    }
-
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"type": "string", "format": FORMAT})
-    }
+fn read(text: &str) -> Result<Duration, String> {
+    parse(text).map(Duration)
 }
 
 #[cfg(test)]

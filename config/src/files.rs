@@ -6,9 +6,6 @@ use serde_json::{Map, Value};
 
 use crate::kinds::{KindSpec, Kinds};
 
-/// What a schema says of a setting that names a file.
-pub(crate) const FORMAT: &str = "file";
-
 /// Makes relative names of files start at `folder`.
 pub(crate) fn anchor(value: &mut Value, kinds: &Kinds, folder: &FilePath) {
     for (section, kinds) in [
@@ -29,10 +26,8 @@ fn anchor_all(settings: &mut Map<String, Value>, kinds: &[KindSpec], folder: &Fi
     let Some(kind) = kinds.iter().find(|kind| Some(kind.name) == named) else {
         return;
     };
-    let properties = kind.schema.get("properties").and_then(Value::as_object);
-    for (key, schema) in properties.into_iter().flatten() {
-        let is_file = schema.get("format").and_then(Value::as_str) == Some(FORMAT);
-        if let (true, Some(Value::String(name))) = (is_file, settings.get_mut(key)) {
+    for (key, value) in settings {
+        if let (true, Value::String(name)) = (kind.names_file(key), value) {
             *name = folder.join(&*name).display().to_string();
         }
     }

@@ -10,7 +10,7 @@ use std::path::Path as FilePath;
 use serde_json::Value;
 
 use crate::error::{At, Issue};
-use crate::load::Environment;
+use crate::layers::Environment;
 use crate::path::Path;
 use crate::suggest;
 

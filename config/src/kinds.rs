@@ -6,6 +6,9 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tributary_model::{Destination, Error, Fault, Mode, Place, Severity, Source};
 
+/// What a schema says of a setting that names a file.
+const FILE: &str = "file";
+
 /// One `type:`.
 pub struct KindSpec {
     /// The word after `type:`.
@@ -90,7 +93,7 @@ impl KindSpec {
     pub(crate) fn names_file(&self, key: &str) -> bool {
         let properties = self.schema.get("properties");
         let format = properties.and_then(|all| all.get(key)?.get("format")?.as_str());
-        format == Some(crate::files::FORMAT)
+        format == Some(FILE)
     }
 
     /// The same kind, to which `where` of a stream means something.

@@ -9,9 +9,11 @@ use std::collections::BTreeMap;
 use config::{Config, ConfigError, Source, Value as Layered, ValueKind};
 use serde_json::{Map, Value};
 
-use crate::load::Environment;
 use crate::path::Path;
 use crate::yaml;
+
+/// The variables of the environment, handed in by the one place that reads it.
+pub type Environment = BTreeMap<String, String>;
 
 pub(crate) const PREFIX: &str = "TRIBUTARY__";
 const SEPARATOR: &str = "__";

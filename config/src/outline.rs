@@ -15,7 +15,8 @@ use serde_json::Value;
 
 use crate::error::Problems;
 use crate::kinds::Kinds;
-use crate::load::{self, Environment, Gaps};
+use crate::layers::Environment;
+use crate::load::{self, Gaps};
 use crate::marks::Span;
 use crate::path::Path;
 use crate::plan::Plan;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// One step down.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -97,4 +97,9 @@ impl fmt::Display for Path {
         }
         Ok(())
     }
+}
+
+/// An object's field, as an object.
+pub(crate) fn section<'v>(value: &'v Value, name: &str) -> Option<&'v Map<String, Value>> {
+    value.get(name)?.as_object()
 }

@@ -1,14 +1,11 @@
 //! When a connection runs.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, de};
-
 use crate::cron::Cron;
 use crate::duration;
+use crate::written::written;
 
 pub(crate) const FORMAT: &str = "schedule";
 
@@ -67,30 +64,12 @@ impl fmt::Display for Schedule {
     }
 }
 
-impl<'de> Deserialize<'de> for Schedule {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        parse(&text).map_err(de::Error::custom)
-    }
-}
-
-impl JsonSchema for Schedule {
-    fn schema_name() -> Cow<'static, str> {
-        "Schedule".into()
-    }
-
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "type": "string",
-            "format": FORMAT,
-            "examples": ["5m", "1h", "*/15 * * * *", "continuous", "manual"],
-        })
-    }
-}
+written!(
+    Schedule,
+    FORMAT,
+    parse,
+    ["5m", "1h", "*/15 * * * *", "continuous", "manual"]
+);
 
 #[cfg(test)]
 mod tests {

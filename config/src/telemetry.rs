@@ -8,8 +8,7 @@ use serde_json::Value;
 use tributary_model::Secret;
 
 use crate::error::{At, Issue};
-use crate::load::section;
-use crate::path::Path;
+use crate::path::{Path, section};
 
 pub(crate) const HTTP_ADDRESS: &str = "collector-address";
 

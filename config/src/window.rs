@@ -1,10 +1,8 @@
 //! When a connection may run: `22:00-06:00`, `mon-fri 18:00-24:00`.
 
-use std::borrow::Cow;
 use std::fmt;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, de};
+use crate::written::written;
 
 pub(crate) const FORMAT: &str = "window";
 const HELP: &str = "a window is written like 22:00-06:00 or mon-fri 18:00-24:00";
@@ -27,17 +25,19 @@ impl Window {
     /// Whether it is open at a minute of a day of the week, counted from Sunday.
     #[must_use]
     pub fn contains(&self, weekday: u32, minute: u32) -> bool {
-        let begins_on = |day: u32| self.days >> (day % 7) & 1 == 1;
-        let today = begins_on(weekday) && (self.from..self.until).contains(&minute);
-        let since_yesterday =
-            begins_on(weekday + 6) && (self.from..self.until).contains(&(minute + DAY));
-        today || since_yesterday
+        let open = |day: u32, minute: u32| {
+            let hours = self.on(day);
+            hours.is_some_and(|(from, until)| (from..until).contains(&minute))
+        };
+        open(weekday, minute) || open(weekday + 6, minute + DAY)
     }
 
-    /// The minutes of a day at which it may open or close.
+    /// When it opens and shuts if it opens on this day of the week, counted from Sunday: minutes
+    /// since that day's midnight, more than a day's where it shuts on the next.
     #[must_use]
-    pub fn edges(&self) -> [u32; 2] {
-        [self.from, self.until % DAY]
+    pub fn on(&self, weekday: u32) -> Option<(u32, u32)> {
+        let begins = self.days >> (weekday % 7) & 1 == 1;
+        begins.then_some((self.from, self.until))
     }
 }
 
@@ -99,30 +99,12 @@ impl fmt::Display for Window {
     }
 }
 
-impl<'de> Deserialize<'de> for Window {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        parse(&text).map_err(de::Error::custom)
-    }
-}
-
-impl JsonSchema for Window {
-    fn schema_name() -> Cow<'static, str> {
-        "Window".into()
-    }
-
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "type": "string",
-            "format": FORMAT,
-            "examples": ["22:00-06:00", "mon-fri 18:00-24:00"],
-        })
-    }
-}
+written!(
+    Window,
+    FORMAT,
+    parse,
+    ["22:00-06:00", "mon-fri 18:00-24:00"]
+);
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
@@ -141,6 +123,13 @@ mod tests {
         let weekend = parse("fri,sat 22:00-06:00").unwrap();
         assert!(weekend.contains(6, 60) && weekend.contains(0, 60) && !weekend.contains(1, 60));
         assert!(parse("sat-mon 00:00-24:00").unwrap().contains(0, 700));
+    }
+
+    #[test]
+    fn a_window_says_when_it_shuts() {
+        let night = parse("fri 22:00-06:00").unwrap();
+        assert_eq!(night.on(5), Some((22 * 60, 30 * 60)));
+        assert_eq!(night.on(6), None);
     }
 
     #[test]

@@ -1,10 +1,8 @@
 //! Time zones by their IANA names.
 
-use std::borrow::Cow;
-
 use chrono_tz::Tz;
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, de};
+
+use crate::written::written;
 
 pub(crate) const FORMAT: &str = "time-zone";
 
@@ -22,29 +20,10 @@ pub(crate) fn parse(text: &str) -> Result<Tz, String> {
         .map_err(|_| "a time zone is a name such as Europe/Berlin or UTC".to_owned())
 }
 
-impl<'de> Deserialize<'de> for TimeZone {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        parse(&text).map(Self).map_err(de::Error::custom)
-    }
-}
+written!(TimeZone, FORMAT, read, ["UTC", "Europe/Berlin"]);
 
-impl JsonSchema for TimeZone {
-    fn schema_name() -> Cow<'static, str> {
-        "TimeZone".into()
-    }
-
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "type": "string",
-            "format": FORMAT,
-            "examples": ["UTC", "Europe/Berlin"],
-        })
-    }
+fn read(text: &str) -> Result<TimeZone, String> {
+    parse(text).map(TimeZone)
 }
 
 #[cfg(test)]
