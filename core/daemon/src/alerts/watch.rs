@@ -11,6 +11,9 @@ use tributary_config::{AlertEvent, AlertPlan};
 use super::alert::Alert;
 use crate::view::{ConnectionState, ConnectionView, ErrorView, RunRecord, RunStatus};
 
+/// What lies further ahead was noted by a clock that was wrong; a clock that is put right by less
+/// changes nothing.
+const DRIFT: TimeDelta = TimeDelta::hours(1);
 /// Rows that are rejected again and again are told this often at most.
 const BETWEEN_REJECTIONS: TimeDelta = TimeDelta::minutes(10);
 
@@ -42,6 +45,31 @@ impl Memory {
             rejected_told: None,
         }
     }
+
+    /// Forgets what a clock that was ahead made of it: else nothing would be told until that moment.
+    fn put_right(&mut self, now: DateTime<Utc>) {
+        let uptos = [
+            &mut self.runs_upto,
+            &mut self.changes_upto,
+            &mut self.loads_upto,
+        ];
+        let sinces = [
+            &mut self.failing_since,
+            &mut self.behind_since,
+            &mut self.late_since,
+            &mut self.rejected_told,
+        ];
+        let sinces = sinces.into_iter().flatten();
+        for at in uptos.into_iter().chain(sinces) {
+            if is_ahead(*at, now) {
+                *at = now;
+            }
+        }
+    }
+}
+
+fn is_ahead(at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+    at - now > DRIFT
 }
 
 /// What is to be told to `target` about a connection as it is at `now`.
@@ -51,6 +79,7 @@ pub(super) fn look(
     memory: &mut Memory,
     now: DateTime<Utc>,
 ) -> Vec<Alert> {
+    memory.put_right(now);
     let mut look = Look { view, now };
     let mut alerts = Vec::new();
     alerts.extend(look.runs(memory));
@@ -75,10 +104,18 @@ impl Look<'_> {
         Alert::new(event, self.view, self.now, summary)
     }
 
+    /// Whether something happened after what has been looked at.
+    fn is_new(&self, at: DateTime<Utc>, upto: DateTime<Utc>) -> bool {
+        at > upto && !is_ahead(at, self.now)
+    }
+
     /// Runs that ended since, in their order.
     fn runs(&mut self, memory: &mut Memory) -> Vec<Alert> {
         let mut ended: Vec<&RunRecord> = self.view.runs.iter().collect();
-        ended.retain(|run| run.ended_at.is_some_and(|at| at > memory.runs_upto));
+        ended.retain(|run| {
+            run.ended_at
+                .is_some_and(|at| self.is_new(at, memory.runs_upto))
+        });
         ended.sort_by_key(|run| run.ended_at);
         let mut alerts = Vec::new();
         for run in ended {
@@ -237,7 +274,7 @@ impl Look<'_> {
     fn changes(&self, memory: &mut Memory) -> Option<Alert> {
         let fresh = self.view.schema_changes.iter();
         let mut fresh: Vec<_> = fresh
-            .filter(|change| change.at > memory.changes_upto)
+            .filter(|change| self.is_new(change.at, memory.changes_upto))
             .cloned()
             .collect();
         fresh.sort_by_key(|change| change.at);
@@ -259,7 +296,7 @@ impl Look<'_> {
             return None;
         }
         let loads = self.view.loads.iter();
-        let fresh = loads.filter(|load| load.committed_at > memory.loads_upto);
+        let fresh = loads.filter(|load| self.is_new(load.committed_at, memory.loads_upto));
         let (upto, rows) = fresh.fold((memory.loads_upto, 0u64), |(upto, rows), load| {
             let rows = rows.saturating_add(load.records_rejected);
             (upto.max(load.committed_at), rows)

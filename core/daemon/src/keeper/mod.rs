@@ -115,7 +115,10 @@ impl Keeper {
                 self.run(plan).await;
                 continue;
             }
-            match decide(&self.facts(), now()) {
+            let now = now();
+            // A clock that is put back must not leave the beginning ahead: no moment would come.
+            self.born = self.born.min(now);
+            match decide(&self.facts(), now) {
                 Decision::Wait { until, why } => {
                     self.show_waiting(until, why);
                     self.rest(until).await;
@@ -336,7 +339,9 @@ impl Keeper {
                 self.failure = None;
                 // Streams with schedules of their own are behind by their own choice.
                 if status == RunStatus::Succeeded && plan.tracks.contains(&0) {
-                    self.complete_as_of = self.complete_as_of.max(Some(run.started_at));
+                    // What lies ahead was noted by a clock that was wrong.
+                    let before = self.complete_as_of.filter(|at| Some(*at) <= run.ended_at);
+                    self.complete_as_of = before.max(Some(run.started_at));
                 }
                 if let Some(ended) = run.ended_at {
                     self.lengths.push_front(ended - run.started_at);

@@ -99,7 +99,9 @@ pub(crate) fn decide(facts: &Facts<'_>, now: DateTime<Utc>) -> Decision {
         Gate::Shut(opens) if facts.has_schedule() => return wait(opens, Why::Window),
         Gate::Shut(_) => return wait(None, Why::Manual),
     };
-    if let Some(failure) = facts.failure {
+    if let Some(failure) = facts.failure
+        && past(failure.at, now).is_some()
+    {
         let again = later(failure.at, facts.left_alone(failure));
         let why = facts.why_left_alone(failure);
         match facts.has_schedule() {
@@ -109,7 +111,7 @@ pub(crate) fn decide(facts: &Facts<'_>, now: DateTime<Utc>) -> Decision {
             true | false => {}
         }
     }
-    let due = facts.due();
+    let due = facts.due(now);
     let is_due = |at: &Option<DateTime<Utc>>| at.is_some_and(|at| at <= now);
     let mut chosen: Vec<usize> = (0..due.len())
         .filter(|index| is_due(&due[*index]))
@@ -140,6 +142,15 @@ pub(crate) fn decide(facts: &Facts<'_>, now: DateTime<Utc>) -> Decision {
     }
 }
 
+/// `at`, unless it lies further ahead than clocks drift: then it was never so.
+///
+/// A clock may have been ahead when something was noted, by years where a machine lost its battery.
+/// Whatever counts from such a moment would never come.
+fn past(at: DateTime<Utc>, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    const DRIFT: TimeDelta = TimeDelta::hours(1);
+    (at - now <= DRIFT).then_some(at)
+}
+
 fn wait(until: Option<DateTime<Utc>>, why: Why) -> Decision {
     Decision::Wait { until, why }
 }
@@ -165,23 +176,32 @@ impl Facts<'_> {
     }
 
     /// When each track is due.
-    fn due(&self) -> Vec<Option<DateTime<Utc>>> {
-        self.tracks
-            .iter()
-            .map(|track| match &track.schedule {
-                Schedule::Fresh(objective) => Some(self.due_for(*objective, track.last_start)),
+    fn due(&self, now: DateTime<Utc>) -> Vec<Option<DateTime<Utc>>> {
+        let due = |track: &Track| {
+            let last_start = track.last_start.and_then(|last| past(last, now));
+            match &track.schedule {
+                Schedule::Fresh(objective) => {
+                    let complete = self.complete_as_of.and_then(|at| past(at, now));
+                    Some(self.due_for(*objective, complete, last_start))
+                }
                 Schedule::Manual
                 | Schedule::Continuous
                 | Schedule::Every(_)
-                | Schedule::Cron(_) => track.due(self.name, self.zone, self.born),
-            })
-            .collect()
+                | Schedule::Cron(_) => track.due(self.name, self.zone, self.born, last_start),
+            }
+        };
+        self.tracks.iter().map(due).collect()
     }
 
     /// When a run must begin so that it is complete before data is older than `objective`; but runs
     /// do not follow one another without a pause, where the objective can't be met.
-    fn due_for(&self, objective: Duration, last_start: Option<DateTime<Utc>>) -> DateTime<Utc> {
-        let Some(complete) = self.complete_as_of else {
+    fn due_for(
+        &self,
+        objective: Duration,
+        complete: Option<DateTime<Utc>>,
+        last_start: Option<DateTime<Utc>>,
+    ) -> DateTime<Utc> {
+        let Some(complete) = complete else {
             return last_start.map_or(self.born, |last| later(last, objective / RESERVE));
         };
         let needed = self.expected.mul_f64(1.5) + objective / RESERVE;

@@ -73,17 +73,24 @@ impl Track {
         }
     }
 
-    /// When it is due, where its schedule is one of times; `born` is when it came to be known.
-    pub(crate) fn due(&self, of: &str, zone: Tz, born: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    /// When it is due, where its schedule is one of times; `born` is when it came to be known, and
+    /// `last_start` when a run of it last began, as far as that can be believed.
+    pub(crate) fn due(
+        &self,
+        of: &str,
+        zone: Tz,
+        born: DateTime<Utc>,
+        last_start: Option<DateTime<Utc>>,
+    ) -> Option<DateTime<Utc>> {
         match &self.schedule {
             Schedule::Manual | Schedule::Fresh(_) => None,
             Schedule::Continuous => Some(born),
-            Schedule::Every(every) => Some(match self.last_start {
+            Schedule::Every(every) => Some(match last_start {
                 None => born,
                 Some(last) => later(last, *every + jitter(of, last, *every)),
             }),
             Schedule::Cron(cron) => {
-                let after = self.last_start.unwrap_or(born);
+                let after = last_start.unwrap_or(born);
                 let moment = cron::next(cron, zone, after)?;
                 let gap = cron::next(cron, zone, moment)
                     .and_then(|next| (next - moment).to_std().ok())

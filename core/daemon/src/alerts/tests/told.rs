@@ -37,6 +37,21 @@ impl Told {
 }
 
 #[test]
+fn a_clock_that_was_ahead_silences_nobody() {
+    const YEAR: i64 = 365 * 86_400;
+    let mut told = Told::new();
+    let ahead = view(&json!({"runs": [run(YEAR, "failed")]}));
+    assert_eq!(told.events(YEAR + 1, &ahead), [AlertEvent::Failed]);
+    // The clock is put right.
+    let well = view(&json!({"runs": [run(YEAR, "failed"), run(20, "succeeded")]}));
+    assert_eq!(told.events(10, &ahead), []);
+    assert_eq!(told.events(21, &well), [AlertEvent::Recovered]);
+    let failed = json!({"runs": [run(YEAR, "failed"), run(30, "failed"), run(20, "succeeded")]});
+    assert_eq!(told.events(31, &view(&failed)), [AlertEvent::Failed]);
+    assert_eq!(told.events(32, &view(&failed)), []);
+}
+
+#[test]
 fn a_failure_is_told_once_and_so_is_its_end() {
     let mut told = Told::new();
     let failed = view(&json!({"runs": [run(10, "failed")]}));

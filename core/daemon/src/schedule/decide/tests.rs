@@ -88,6 +88,31 @@ fn a_cron_waits_for_its_moment_and_misses_none() {
 }
 
 #[test]
+fn what_was_noted_by_a_clock_that_was_ahead_holds_nothing_up() {
+    const YEAR: i64 = 365 * 86_400;
+    let scheduled = Ok((vec![0], Trigger::Schedule));
+    for schedule in [every(300), Schedule::Fresh(seconds(300))] {
+        let tracks = [track(schedule, &[], Some(YEAR))];
+        let facts = Facts {
+            complete_as_of: Some(at(YEAR)),
+            ..facts(&tracks)
+        };
+        assert_eq!(outcome(&facts, 10), scheduled, "{tracks:?}");
+    }
+    let tracks = [track(hourly(), &[], Some(YEAR))];
+    assert_eq!(outcome(&facts(&tracks), 3631), scheduled);
+    let failure = failed(YEAR, Heals::ByItself(None));
+    let failing = Facts {
+        failure: Some(&failure),
+        ..facts(&tracks)
+    };
+    assert_eq!(outcome(&failing, 10), Ok((vec![0], Trigger::Retry)));
+    // A clock that was put back by seconds makes nothing run twice.
+    let tracks = [track(every(300), &[], Some(12))];
+    assert_eq!(outcome(&facts(&tracks), 10), Err(Why::Schedule));
+}
+
+#[test]
 fn whoever_is_paused_or_manual_waits() {
     let manual = [track(Schedule::Manual, &[], None)];
     assert_eq!(outcome(&facts(&manual), 9), Err(Why::Manual));
