@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tributary_model::{Error, StreamName, now};
 
 use super::{App, Refusal, guard};
@@ -98,6 +98,7 @@ pub(super) struct ResetBody {
 
 /// How many loads.
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Limit {
     limit: Option<usize>,
 }
@@ -147,7 +148,10 @@ async fn loads(
     Path(name): Path<String>,
     limit: Result<Query<Limit>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Json<Loads>, Refusal> {
-    let limit = limit.map_err(|_| Refusal::bad_request("`limit` is a number"))?;
+    let limit = limit.map_err(|_| {
+        Refusal::bad_request("there is one parameter, `limit`, and it is a whole number")
+            .fix("Write `?limit=20`, or leave it out.")
+    })?;
     let limit = limit.limit.unwrap_or(KEPT).min(MOST_LOADS);
     let seen = app.board().connection(&name, now());
     let seen = seen.ok_or_else(|| unknown(&name))?;
@@ -231,7 +235,10 @@ fn read<B: DeserializeOwned + Default>(body: &Bytes) -> Result<B, Refusal> {
     if body.is_empty() {
         return Ok(B::default());
     }
-    serde_json::from_slice(body).map_err(|why| {
+    // Fields in order, without their names, would be taken as well, and none of them for all of it.
+    let object: Result<Map<String, Value>, _> = serde_json::from_slice(body);
+    let read = object.and_then(|object| serde_json::from_value(Value::Object(object)));
+    read.map_err(|why| {
         Refusal::bad_request(&format!("the body can't be read: {why}"))
             .fix("`/openapi.json` says what it may hold; it may also be left out.")
     })

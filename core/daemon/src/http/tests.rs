@@ -186,6 +186,7 @@ async fn limits_hold_and_nothing_secret_is_told() {
         ("get", "/nothing", 404),
         ("get", "/api/v1/connections/a/sync", 405),
         ("get", "/api/v1/connections/a/loads?limit=many", 400),
+        ("get", "/api/v1/connections/a/loads?limits=1", 400),
     ] {
         let reply = ask(&app, method, path, None, "").await;
         assert_eq!(reply.status, status, "{path}");
@@ -194,6 +195,18 @@ async fn limits_hold_and_nothing_secret_is_told() {
     for route in openapi::ROUTES.iter().filter(|route| route.method == "get") {
         let reply = ask(&app, "get", &route.path.replace("{name}", "a"), None, "").await;
         assert!(!reply.body.contains("hunter2"), "{}", route.path);
+    }
+}
+
+#[tokio::test]
+async fn only_an_object_says_what_to_do() {
+    let app = app(CONFIGURATION).await;
+    for action in ["sync", "reset"] {
+        let path = format!("/api/v1/connections/a/{action}");
+        for body in ["[]", "null", "7", "\"shop\""] {
+            let reply = ask(&app, "post", &path, Some("hunter2"), body).await;
+            assert_eq!(reply.status, 400, "{action} {body}: {}", reply.body);
+        }
     }
 }
 
