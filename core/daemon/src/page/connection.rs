@@ -9,8 +9,8 @@ mod streams;
 use chrono::{DateTime, Utc};
 use maud::{Markup, html};
 
+use super::fragment::Fragment;
 use super::frame::{Frame, address, ago, next, objective, problem, segment, state, total};
-use super::live::Fragment;
 use super::standing::Standing;
 use super::{chart, words};
 use crate::view::{ConnectionState, ConnectionView, Trigger};

@@ -17,13 +17,13 @@ use axum::http::StatusCode;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures::stream;
-use maud::Markup;
 use serde::Serialize;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, mpsc};
 use tokio::time::{Instant, sleep_until};
 use tributary_model::now;
 
+use super::fragment::Fragment;
 use super::overview::{self, Overview};
 use super::{Shown, connection, overview_of};
 use crate::bus::Notice;
@@ -38,22 +38,6 @@ const WAITING: usize = 4;
 const TOGETHER: usize = 64;
 /// How long a viewer may take none.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// A part of a page that is replaced as a whole: the element with this id.
-#[derive(Debug)]
-pub(super) struct Fragment {
-    pub(super) id: String,
-    pub(super) html: Markup,
-}
-
-impl Fragment {
-    pub(super) fn new(id: &str, html: Markup) -> Self {
-        Self {
-            id: id.to_owned(),
-            html,
-        }
-    }
-}
 
 /// The room for viewers.
 #[derive(Clone)]

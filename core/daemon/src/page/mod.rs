@@ -10,6 +10,7 @@
 mod assets;
 mod chart;
 mod connection;
+mod fragment;
 mod frame;
 mod icon;
 mod live;

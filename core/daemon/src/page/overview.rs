@@ -7,8 +7,8 @@ use chrono::{DateTime, Utc};
 use maud::{Markup, html};
 
 use super::chart::sparkline;
+use super::fragment::Fragment;
 use super::frame::{Frame, address, ago, next, objective, problem, segment, state, total};
-use super::live::Fragment;
 use super::standing::{Group, Standing};
 use super::words;
 use crate::board::Configuration;
