@@ -1,5 +1,7 @@
 //! PostgreSQL as a destination: what arrives there is what arrives in DuckDB, cell by cell.
 
+mod rejected;
+
 use serde_json::{Value, json};
 use tributary_model::DataType;
 use tributary_testkit::api::conformance::Runs;

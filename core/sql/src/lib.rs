@@ -18,6 +18,7 @@ mod merge;
 mod restage;
 mod rows;
 mod screen;
+mod waiting;
 
 pub use cell::{cell, row};
 pub use dialect::{Dialect, Upsert};
@@ -30,6 +31,7 @@ pub use merge::{
 pub use restage::{Restaged, restage};
 pub use rows::select_rows;
 pub use screen::{Lengths, Limits, Screened, escaped_units, json_fault, screen};
+pub use waiting::{Cleared, Line, MOST_WAITING, Rejected, Waiting, overtaken};
 
 #[cfg(test)]
 mod sample;

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use tributary_model::{Change, Commit, Error, ErrorKind, Fence, Load, Receipt, Result, TablePlan};
+use tributary_model::{
+    Change, Commit, Error, ErrorKind, Fence, Load, Receipt, Rejection, Result, StreamName,
+    TablePlan,
+};
 
 use crate::session::Sessions;
 use crate::system::{fenced, is_taken};
@@ -28,20 +31,31 @@ impl PostgresLoad {
             sessions,
         }
     }
+
+    /// What a step has come to; the load is over where it has failed.
+    async fn settle<T>(&mut self, done: Result<T>) -> Result<T> {
+        match done {
+            Ok(done) => Ok(done),
+            Err(error) => {
+                self.transaction = None;
+                Err(explain_loss(&self.sessions, &self.fence, error).await)
+            }
+        }
+    }
 }
 
 #[async_trait]
 impl Load for PostgresLoad {
     async fn write(&mut self, change: Change) -> Result<()> {
         let transaction = self.transaction.as_mut().ok_or_else(over)?;
-        let written = transaction.write(change).await;
-        match written {
-            Ok(()) => Ok(()),
-            Err(error) => {
-                self.transaction = None;
-                Err(explain_loss(&self.sessions, &self.fence, error).await)
-            }
-        }
+        let done = transaction.write(change).await;
+        self.settle(done).await
+    }
+
+    async fn take_rejected(&mut self, stream: &StreamName, most: usize) -> Result<Vec<Rejection>> {
+        let transaction = self.transaction.as_mut().ok_or_else(over)?;
+        let done = transaction.take_rejected(stream, most).await;
+        self.settle(done).await
     }
 
     async fn copies(
@@ -50,13 +64,8 @@ impl Load for PostgresLoad {
         hashes: &[String],
     ) -> Result<Option<Vec<u64>>> {
         let transaction = self.transaction.as_mut().ok_or_else(over)?;
-        match transaction.copies(plan, hashes).await {
-            Ok(counts) => Ok(Some(counts)),
-            Err(error) => {
-                self.transaction = None;
-                Err(explain_loss(&self.sessions, &self.fence, error).await)
-            }
-        }
+        let done = transaction.copies(plan, hashes).await;
+        self.settle(done).await.map(Some)
     }
 
     async fn commit(mut self, commit: &Commit) -> Result<Receipt> {

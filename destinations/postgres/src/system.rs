@@ -43,7 +43,7 @@ const TABLES: [(&str, &str); 5] = [
         "rejected",
         "CREATE TABLE _tributary.rejected (load_id text, connection text, stream text, \
          \"table\" text, \"column\" text, \"value\" text, reason text, \"row\" json, hidden json, \
-         rejected_at timestamp with time zone)",
+         \"key\" text, rejected_at timestamp with time zone)",
     ),
     (
         "tables",
@@ -98,6 +98,18 @@ pub(crate) async fn create(session: &mut Session) -> Result<()> {
         if !there.iter().any(|table| table == name) {
             session.run(statement, doing).await?;
         }
+    }
+    add_key(session).await
+}
+
+/// Gives the table of rejected rows, where an earlier version made it, what it lacks.
+async fn add_key(session: &mut Session) -> Result<()> {
+    let doing = "completing the tables of `_tributary`";
+    let sql = "SELECT 1 FROM pg_attribute WHERE attrelid = '_tributary.rejected'::regclass \
+         AND attname = 'key' AND NOT attisdropped";
+    if session.ask(sqlx::query(sql), doing).await?.is_empty() {
+        let add = "ALTER TABLE _tributary.rejected ADD COLUMN \"key\" text";
+        session.run(add, doing).await?;
     }
     Ok(())
 }

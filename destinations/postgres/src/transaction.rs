@@ -4,15 +4,15 @@
 //! same transaction, so rows and state become true together or not at all. // G1 G2
 //! Dropping a transaction closes its session, which undoes it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use tributary_model::failpoint::reach;
 use tributary_model::{
-    Batch, Change, Commit, Deletes, Error, Fence, LoadPlan, Old, Op, Receipt, Rejection, Result,
-    StreamName, TableName, TablePlan,
+    Batch, Change, Commit, Deletes, Error, Fence, LoadPlan, Mode, Old, Op, Receipt, Rejection,
+    Result, StreamName, TableName, TablePlan, TruncateKind,
 };
-use tributary_sql::Dialect;
+use tributary_sql::{Dialect, Waiting, overtaken};
 
 use crate::describe::Inventory;
 use crate::dialect::DIALECT;
@@ -47,10 +47,13 @@ pub(crate) struct Transaction {
     site: Site,
     fence: Fence,
     targets: BTreeMap<TableName, Target>,
+    /// The tables that this load has begun beside others: their streams' rows go there.
+    beside: BTreeMap<StreamName, TableName>,
     prepared: usize,
     /// Tables whose places others take once the load commits.
     swaps: Vec<(Arc<TablePlan>, TableName, Old)>,
     rejected: BTreeMap<StreamName, u64>,
+    waiting: Waiting,
 }
 
 impl Transaction {
@@ -59,6 +62,7 @@ impl Transaction {
         session.run("BEGIN", "beginning a load").await?;
         takeover::hold(&mut session, &fence.connection).await?;
         system::claim(&mut session, &fence, &plan.load_id).await?;
+        let waiting = rejected::waiting(&mut session, &fence.connection).await?;
         let plans = plan.tables.clone();
         let mut transaction = Self {
             site: Site {
@@ -67,9 +71,11 @@ impl Transaction {
             },
             fence,
             targets: BTreeMap::new(),
+            beside: BTreeMap::new(),
             prepared: 0,
             swaps: Vec::new(),
             rejected: BTreeMap::new(),
+            waiting,
         };
         transaction.prepare(plans).await?;
         reach("load.after_begin")?;
@@ -89,23 +95,44 @@ impl Transaction {
                 self.follow(&plan).await?;
                 let (target, site) = self.target(&plan)?;
                 target.truncate(site, kind).await?;
+                // What is kept whatever happens keeps what is missing of it.
+                let keeps = plan.mode == Mode::Append || plan.deletes == Deletes::Ignore;
+                if kind == TruncateKind::Restart || !keeps {
+                    self.void(&plan).await?;
+                }
             }
             Change::Clear { plan, of } => {
                 self.follow(&plan).await?;
+                rejected::cleared(&mut self.site, &self.waiting, &plan, &of).await?;
                 let (target, site) = self.target(&plan)?;
                 target.clear(site, &of).await?;
             }
-            Change::Rejected(rejections) => self.write_rejected(&rejections).await?,
+            Change::Rejected(rejections) => self.write_rejected(rejections).await?,
             Change::Close { plan, at } => {
                 self.follow(&plan).await?;
                 let (target, site) = self.target(&plan)?;
                 target.close(site, at).await?;
+                self.void(&plan).await?;
             }
             Change::Renew { plan, like } => self.renew(&plan, like.as_ref()).await?,
             // It takes the table away from its readers: that comes last.
             Change::Swap { plan, beside, old } => self.swaps.push((plan, beside, old)),
         }
         reach("load.after_stage")
+    }
+
+    /// Takes rejected rows of a stream out of where they wait.
+    pub(crate) async fn take_rejected(
+        &mut self,
+        of: &StreamName,
+        most: usize,
+    ) -> Result<Vec<Rejection>> {
+        let plan = self.plan_of(of).ok_or_else(|| {
+            Error::bug(format!(
+                "rejected rows of {of} were to be taken into no table"
+            ))
+        })?;
+        rejected::take(&mut self.site, &plan, most).await
     }
 
     /// How many rows of a table without a key have each of these hashes.
@@ -151,11 +178,14 @@ impl Transaction {
         let presence = batch.presence;
         check_shape(&plan, &batch)?;
         self.follow(&plan).await?;
+        let all = batch.rows.clone();
         let mut rows = screen(&plan, batch)?;
+        let (site, waiting) = (&mut self.site, &mut self.waiting);
+        rejected::loaded(site, waiting, &plan, &rows.rows).await?;
         if !rows.rejected.is_empty() {
             *self.rejected.entry(plan.stream.clone()).or_default() += rows.rejected.len() as u64;
-            let rejected = std::mem::take(&mut rows.rejected);
-            self.write_rejected(&rejected).await?;
+            let overtaken = overtaken(&plan, &all, &rows.rejected);
+            rejected::reject(site, waiting, Some(&plan), &rows.rejected, &overtaken).await?;
         }
         if plan.deletes == Deletes::Ignore {
             rows.retain(|op| !matches!(op, Op::Delete | Op::Truncate))?;
@@ -165,15 +195,31 @@ impl Transaction {
         self.bound_pending().await
     }
 
-    async fn write_rejected(&mut self, rejections: &[Rejection]) -> Result<()> {
-        let Site { session, load } = &mut self.site;
-        let targets = &self.targets;
-        let table = |rejection: &Rejection| {
-            let mut plans = targets.values().map(Target::plan);
-            let plan = plans.find(|plan| plan.stream == rejection.stream)?;
-            Some(plan.table.to_string())
-        };
-        rejected::write(session, load, rejections, table).await
+    /// Rows that others have rejected, stream by stream.
+    async fn write_rejected(&mut self, rejections: Vec<Rejection>) -> Result<()> {
+        for (stream, rejections) in rejected::by_stream(rejections) {
+            let plan = self.plan_of(&stream);
+            let (site, waiting) = (&mut self.site, &mut self.waiting);
+            let none = HashSet::new();
+            rejected::reject(site, waiting, plan.as_deref(), &rejections, &none).await?;
+        }
+        Ok(())
+    }
+
+    /// Forgets what was rejected of a table.
+    async fn void(&mut self, plan: &TablePlan) -> Result<()> {
+        let (site, waiting) = (&mut self.site, &mut self.waiting);
+        rejected::void(site, waiting, &plan.stream, &plan.table).await
+    }
+
+    /// The plan of a stream's table.
+    fn plan_of(&self, stream: &StreamName) -> Option<Arc<TablePlan>> {
+        let beside = self.beside.get(stream);
+        if let Some(target) = beside.and_then(|name| self.targets.get(name)) {
+            return Some(target.plan().clone());
+        }
+        let mut plans = self.targets.values().map(Target::plan);
+        plans.find(|plan| plan.stream == *stream).cloned()
     }
 
     /// Makes a table anew that is built beside another.
@@ -181,8 +227,10 @@ impl Transaction {
         if let Some(mut target) = self.targets.remove(&plan.table) {
             target.abandon(&mut self.site).await?;
         }
+        self.void(plan).await?;
         beside::make(&mut self.site, plan, like).await?;
         self.prepare(vec![plan.clone()]).await?;
+        self.beside.insert(plan.stream.clone(), plan.table.clone());
         let (target, site) = self.target(plan)?;
         target.is_unseen(site).await
     }
@@ -192,28 +240,37 @@ impl Transaction {
         let new = self.targets.remove(from);
         let mut new = new.ok_or_else(|| Error::bug(format!("{from} is not being built")))?;
         new.settle(&mut self.site).await?;
+        if *old == Old::Continued && plan.mode != Mode::History {
+            if let Some(target) = self.targets.get_mut(&plan.table) {
+                target.settle(&mut self.site).await?;
+            }
+            beside::carry(&mut self.site, plan, from).await?;
+        }
         match old {
-            Old::Continued => {
+            Old::Continued if plan.mode == Mode::History => {
                 self.follow(plan).await?;
                 let (target, site) = self.target(plan)?;
                 target.continue_with(site, from).await?;
                 beside::drop_table(site, from).await?;
             }
-            Old::Gone if beside::keeps_identity(&mut self.site, plan, from).await? => {
+            Old::Gone | Old::Continued
+                if beside::keeps_identity(&mut self.site, plan, from).await? =>
+            {
                 self.follow(plan).await?;
                 let (target, site) = self.target(plan)?;
                 target.settle(site).await?;
                 beside::pour(site, plan, from).await?;
             }
-            Old::Gone | Old::Kept(_) => {
+            Old::Gone | Old::Kept(_) | Old::Continued => {
                 if let Some(mut target) = self.targets.remove(&plan.table) {
                     target.settle(&mut self.site).await?;
                 }
                 beside::rename(&mut self.site, plan, from, old).await?;
             }
         }
+        self.beside.remove(&plan.stream);
+        rejected::moved(&mut self.site, &mut self.waiting, plan, from).await?;
         let Site { session, load } = &mut self.site;
-        rejected::moved(session, load, plan, from).await?;
         ledger::note_swap(session, load, plan, from, old).await
     }
 
