@@ -1,7 +1,9 @@
 //! Doubt, and what takes it away: a destination that was tampered with is compared with its source.
 
+mod keyless;
 mod lake;
 mod postgres;
+mod rejected;
 mod values;
 
 use std::time::{Duration, Instant};
@@ -246,6 +248,39 @@ async fn hidden_values_are_compared_and_never_told() {
     assert_eq!(stream["columns_missing"], serde_json::json!(["remark"]));
 }
 
+/// Keys that no side can sort are read whole again: very many of them on their way leave nothing unresolved.
+#[tokio::test]
+async fn many_keys_on_their_way_are_no_differences() {
+    let sql = "CREATE DATABASE big; CREATE TABLE big.s (id VARCHAR(30) PRIMARY KEY, n INT);
+        USE big; INSERT INTO big.s SELECT CONCAT('key ', seq), 0 FROM seq_1_to_20000";
+    let world = World::with(Flavor::MariaDb, sql).await;
+    let text = format!("memory: 2MiB\n{}", world.yaml(Setup::default()));
+    world.program.write("tributary.yaml", &text);
+    world.sync().await;
+    world
+        .server
+        .execute("UPDATE big.s SET n = 1 ORDER BY id LIMIT 5000")
+        .await;
+    let stream = verify_one(&world, "main:big.s", 0).await;
+    assert_eq!(stream["unresolved"], 0, "{stream:#}");
+    assert_eq!(stream["changed_since_sync"], 5000);
+    tamper(
+        &world,
+        "DELETE FROM warehouse.big.s WHERE id = 'key 9999'; UPDATE warehouse.big.s SET n = 7 WHERE id = 'key 9998'",
+    );
+    let stream = verify_one(&world, "main:big.s", 1).await;
+    assert_eq!(
+        told(&stream),
+        [
+            r#"different {"id":"key 9998"} ["n"]"#,
+            r#"missing {"id":"key 9999"} []"#
+        ]
+    );
+    verify(&world, &["main:big.s", "--repair"], 0).await;
+    world.sync().await;
+    world.assert_equal(&["big.s"]).await;
+}
+
 /// What is on its way is no difference, and what is not on its way is one, however busy the source.
 #[tokio::test]
 async fn changes_on_their_way_are_no_differences() {
@@ -314,7 +349,21 @@ async fn purge(world: &World) {
 /// A log that is purged behind the last sync makes a cheap difference, not a new copy.
 #[tokio::test]
 async fn a_purged_log_is_made_up_for() {
-    let world = World::shop(Flavor::MariaDb, Options::default(), Shop::SMALL).await;
+    made_up_for(Flavor::MariaDb, Options::default()).await;
+}
+
+/// The same where the log does not name columns: what they are is asked for at the log's new place.
+#[tokio::test]
+async fn a_purged_log_without_names_is_made_up_for() {
+    let options = Options {
+        extra: vec!["--binlog-row-metadata=MINIMAL".to_owned()],
+        ..Options::default()
+    };
+    made_up_for(Flavor::MySql, options).await;
+}
+
+async fn made_up_for(flavor: Flavor, options: Options) {
+    let world = World::shop(flavor, options, Shop::SMALL).await;
     world.sync().await;
     let loaded = world.number("SELECT sum(rows_written) FROM _tributary.loads");
     world
@@ -369,7 +418,7 @@ async fn what_can_not_be_compared_says_why() {
     .await;
     world.configure(Setup {
         connection: "streams: {w.kept: {deletes: ignore}, w.every: {mode: append}, \
-                     w.versions: {mode: history}}",
+                     w.versions: {mode: history}, w.keyless: {mode: history}}",
         ..Setup::default()
     });
     world.program.run(&["verify"]).await.exits(2);

@@ -30,6 +30,7 @@ mod copies;
 mod rows;
 
 pub(crate) use commit::new_load_id;
+pub(crate) use copies::copy_id;
 
 /// The loading of an attempt.
 pub(crate) struct Loading<'a> {

@@ -53,6 +53,11 @@ pub type Batches = mpsc::Receiver<Result<RecordBatch>>;
 pub trait View: Send + Sync {
     /// The state that was stored then.
     fn state(&self) -> &State;
+    /// Whether equal rows of a stream without a key are as many rows in its table as in the source,
+    /// so that such a table can be compared: where [`crate::Load::copies`] answers.
+    fn counts_equal_rows(&self) -> bool {
+        false
+    }
     /// Rows in any order, one array for each column asked for, of any Arrow type that casts to the
     /// column's without loss.
     async fn scan(&self, scan: &TableScan) -> Result<Batches>;
@@ -64,5 +69,5 @@ pub(crate) fn not_comparable(kind: &str) -> Error {
         ErrorKind::Config,
         format!("`verify` can't read `{kind}` yet"),
     )
-    .fix("It compares mysql sources with duckdb and lake destinations; `tributary sync --full-refresh` reads a stream anew.")
+    .fix("It compares mysql sources with destinations that can be asked for their rows; `tributary sync --full-refresh` reads a stream anew.")
 }

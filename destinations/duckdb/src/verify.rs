@@ -61,6 +61,10 @@ impl View for DuckView {
         &self.state
     }
 
+    fn counts_equal_rows(&self) -> bool {
+        true
+    }
+
     async fn scan(&self, scan: &TableScan) -> Result<Batches> {
         let (sender, batches) = mpsc::channel(WAITING);
         let (connection, scan, rows) = (self.connection.clone(), scan.clone(), sender.clone());

@@ -3,6 +3,14 @@
 //! A `REPEATABLE READ` transaction sees what had committed when it first looked, so state and rows
 //! belong together, also beside loads. Rows are fetched from a cursor, as the server's own texts: these
 //! are exact, and whoever compares turns them into the columns' types.
+//!
+//! # Why no table looks empty that is not
+//!
+//! The server finds a table by its name as of *now*, and its rows as of the transaction's view. A table
+//! that took this one's place since then, or was written anew by an `ALTER` or a `TRUNCATE`, has only rows
+//! that are younger than the view: it would look empty. Declaring the cursor locks the table against all
+//! of that; afterwards its identity and its file must be those that the view shows of its name. Where they
+//! are not, the comparison begins again with a new view.
 
 use std::sync::Arc;
 
@@ -14,7 +22,7 @@ use sqlx::{Executor, Row, ValueRef};
 use tokio::sync::{Mutex, mpsc};
 use tributary_model::{
     Batches, ConnectionName, DataType, Error, ErrorKind, Existing, Result, State, TableColumn,
-    TableScan, View,
+    TableName, TableScan, View,
 };
 use tributary_sql::{Dialect, select_rows};
 
@@ -60,6 +68,10 @@ impl View for PgView {
         &self.state
     }
 
+    fn counts_equal_rows(&self) -> bool {
+        true
+    }
+
     async fn scan(&self, scan: &TableScan) -> Result<Batches> {
         let (sender, batches) = mpsc::channel(WAITING);
         let (session, scan) = (self.session.clone(), scan.clone());
@@ -83,6 +95,7 @@ async fn read(
     let select = select(scan, &existing);
     let declare = format!("DECLARE compared NO SCROLL CURSOR FOR {select}");
     session.run(&declare, &doing).await?;
+    refuse_another(session, &scan.plan.table, &doing).await?;
     loop {
         let fetch = session.connection().fetch_all(sqlx::raw_sql(FETCH));
         let rows = fetch.await.explain(&doing)?;
@@ -95,6 +108,29 @@ async fn read(
         }
     }
     session.run("CLOSE compared", &doing).await.map(drop)
+}
+
+/// Fails where the table, which is locked by now, is not the one of the transaction's view.
+async fn refuse_another(session: &mut Session, table: &TableName, doing: &str) -> Result<()> {
+    // Tables of the catalog are read as of the view, functions look things up as of now.
+    let sql = "SELECT c.oid = to_regclass($3)::oid \
+         AND nullif(c.relfilenode, 0) IS NOT DISTINCT FROM nullif(pg_relation_filenode(c.oid), 0) \
+         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+         WHERE n.nspname::text = $1 AND c.relname::text = $2";
+    let query = sqlx::query(sql)
+        .bind(&table.schema)
+        .bind(&table.table)
+        .bind(DIALECT.table(table));
+    let rows = session.ask(query, doing).await?;
+    let same = rows.first().map(|row| row.try_get::<Option<bool>, _>(0));
+    match same.transpose().explain(doing)?.flatten() {
+        Some(true) => Ok(()),
+        Some(false) | None => Err(Error::new(
+            ErrorKind::Unavailable,
+            format!("the table {table} was replaced or written anew while it was compared"),
+        )
+        .fix("Nothing needs to be done: the comparison begins again.")),
+    }
 }
 
 /// The rows, with what has more than one text in one of them.

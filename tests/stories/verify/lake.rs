@@ -81,4 +81,12 @@ async fn a_lake_is_compared_and_repaired() {
     for table in TABLES {
         world.assert_table(table, "after the repair").await;
     }
+    // Of rows that are equal a lake keeps one: to say so is better than to count.
+    world
+        .server
+        .execute("CREATE TABLE shop.keyless (n INT); INSERT INTO shop.keyless VALUES (1), (1)")
+        .await;
+    world.sync().await;
+    let text = world.program.run(&["verify", "main:shop.keyless"]).await;
+    text.exits(2).says("keeps rows that are equal as one");
 }

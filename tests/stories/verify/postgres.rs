@@ -65,7 +65,13 @@ async fn postgres_is_compared_and_repaired() {
         told(&stream),
         [r#"extra {"sku":"B"} []"#, r#"missing {"sku":"b"} []"#]
     );
+    // The repair gives a column its type back: nobody else may look at the table meanwhile.
+    analytics
+        .execute("ALTER TABLE d.s ALTER COLUMN n TYPE smallint")
+        .await;
     verify(world, &["main", "--repair"], 0).await;
+    let kind = "SELECT atttypid::regtype::text FROM pg_attribute WHERE attrelid = 'd.s'::regclass AND attname = 'n'";
+    assert_eq!(analytics.words(kind).await, ["integer"]);
     for stream in verify(world, &["main"], 0).await {
         assert_eq!(stream["status"], "equal", "{stream:#}");
     }

@@ -122,10 +122,18 @@ impl Counts {
             let id = id.unwrap_or_default();
             match own {
                 1 => numbered.append_value(id),
-                own => numbered.append_value(format!("{id}-{own}")),
+                own => numbered.append_value(copy_id(id, own)),
             }
         }
         Arc::new(numbered.finish())
+    }
+}
+
+/// The identity of one of several equal rows, counted from 1.
+pub(crate) fn copy_id(hash: &str, copy: impl Into<u64>) -> String {
+    match copy.into() {
+        1 => hash.to_owned(),
+        copy => format!("{hash}-{copy}"),
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use arrow_array::{BooleanArray, RecordBatch, StringArray};
+use arrow_array::{ArrayRef, BooleanArray, RecordBatch, StringArray};
 use arrow_select::filter::filter_record_batch;
 use serde_json::{Map, Value};
 use tributary_model::{
@@ -184,6 +184,7 @@ impl Table {
             }
             row.insert(name, value);
         }
+        self.settle_key(&mut row)?;
         let rule = rejection
             .column
             .as_ref()
@@ -204,6 +205,35 @@ impl Table {
             row: Value::Object(row),
             hidden,
         })
+    }
+
+    /// Writes the key as loads write it: whoever rejected the row, changes of its key find it.
+    fn settle_key(&self, row: &mut Map<String, Value>) -> Result<()> {
+        let of_key = |column: &&TableColumn| self.plan.key.contains(&column.name);
+        for column in self.plan.columns.iter().filter(of_key) {
+            if let Some(array) = typed(row, column)? {
+                row.insert(column.name.clone(), exact::json(&array, 0)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Columns of rejected rows in the types of the table; of those rows whose values in them the
+    /// table could hold, and none of which is NULL.
+    pub(crate) fn values_of(
+        &self,
+        rejections: &[Rejection],
+        columns: &[&TableColumn],
+    ) -> Result<Vec<Vec<ArrayRef>>> {
+        let mut rows = Vec::with_capacity(rejections.len());
+        for rejection in rejections {
+            let nothing = Map::new();
+            let row = rejection.row.as_object().unwrap_or(&nothing);
+            let arrays = columns.iter().map(|column| typed(row, column));
+            let arrays: Option<Vec<ArrayRef>> = arrays.collect::<Result<_>>()?;
+            rows.extend(arrays);
+        }
+        Ok(rows)
     }
 
     /// The name that the table has for a source's column.
@@ -333,6 +363,15 @@ impl Table {
         let target = source.and_then(|_| self.targets.iter().find(feeds))?;
         columns.find(|column| column.name == target.column.name)
     }
+}
+
+/// A value of a row in the type of its column; `None` where it is NULL or does not fit.
+fn typed(row: &Map<String, Value>, column: &TableColumn) -> Result<Option<ArrayRef>> {
+    let Some(text) = row.get(&column.name).and_then(text_of) else {
+        return Ok(None);
+    };
+    let cast = exact::parse(&StringArray::from(vec![text]), &column.data_type.to_arrow())?;
+    Ok(cast.misfits.is_empty().then_some(cast.array))
 }
 
 /// A row that still does not fit.

@@ -22,7 +22,7 @@ mod whole;
 
 use std::time::Instant;
 
-use tributary_model::{Error, ErrorKind, Result, Selection, State, Stream, StreamName};
+use tributary_model::{Error, ErrorKind, Result, Selection, State, Stream, StreamName, View};
 
 use crate::connection::{Connection, SyncRequest};
 use crate::observer::{Event, Observer};
@@ -32,7 +32,7 @@ use crate::retry::{Action, action};
 
 use repair::Repair;
 use stream::{Comparison, Outcome};
-use subject::{Subject, refusal};
+use subject::{Subject, refusal, uncounted};
 
 pub use report::{
     Agreement, ColumnReport, Counts, Difference, KeyReport, StreamComparison, VerifyReport,
@@ -131,7 +131,12 @@ impl Run<'_> {
             estimated_rows: stream.estimated_rows,
         });
         let mut report = self.report(&stream.name);
-        if let Some(error) = refusal(self.connection, stream) {
+        let mut refused = refusal(self.connection, stream);
+        if refused.is_none() && stream.schema.key.is_empty() {
+            let view = self.view().await;
+            refused = view.ok().and_then(|view| uncounted(stream, &*view));
+        }
+        if let Some(error) = refused {
             report.fail(&error);
             let name = stream.name.to_string();
             if !self.request.only.0.contains(&name) {
@@ -200,19 +205,23 @@ impl Run<'_> {
         report: &mut StreamComparison,
         may_repair: bool,
     ) -> Result<(Outcome, bool)> {
-        let view = self
-            .connection
-            .destination
-            .view(&self.connection.options.name)
-            .await?;
+        let view = self.view().await?;
+        if let Some(error) = uncounted(stream, &*view) {
+            return Err(error);
+        }
         let base = self.forwarded.as_ref().unwrap_or(view.state());
-        let subject = Subject::of(self.connection, stream, base).await?;
+        let subject = Subject::of(self.connection, stream, base, view.state()).await?;
         report.columns_missing.clone_from(&subject.missing);
         report.columns_unknown.clone_from(&subject.unknown);
-        let comparison = Comparison::new(&subject, &*view, self.request.limit);
+        let comparison = Comparison::new(&subject, view, self.request.limit);
         let repair = may_repair.then_some(&mut self.repair);
         let outcome = comparison.run(self.observer, repair).await?;
         Ok((outcome, !subject.missing.is_empty()))
+    }
+
+    async fn view(&self) -> Result<Box<dyn View>> {
+        let name = &self.connection.options.name;
+        self.connection.destination.view(name).await
     }
 
     /// Once every stream that the log brought is what it was when the log was asked for its end,

@@ -12,6 +12,7 @@ use tributary_model::{Error, KeyRange, Rejection, Result, View};
 
 use super::ranges::{Cell, Ranges};
 use super::subject::Subject;
+use super::touched::Touched;
 use super::whole::numbers;
 
 /// A row that was kept: its batch and its place there.
@@ -48,6 +49,37 @@ pub(crate) enum Found {
     Different(Place, Place),
     /// The destination has it more than once.
     Repeated(Place, Place),
+    /// A row without a key: the sides have it a different number of times.
+    Counted(Copies),
+}
+
+/// The copies of one row on both sides, none of them too: where they are, and how many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Copies {
+    ours: (usize, usize),
+    theirs: (usize, usize),
+}
+
+impl Copies {
+    /// How many the source has more.
+    pub(crate) fn missing(&self) -> u64 {
+        self.ours.1.saturating_sub(self.theirs.1) as u64
+    }
+
+    /// How many the destination has more.
+    pub(crate) fn extra(&self) -> u64 {
+        self.theirs.1.saturating_sub(self.ours.1) as u64
+    }
+
+    /// Those of the source.
+    pub(crate) fn ours<'p>(&self, pair: &'p Pair) -> impl Iterator<Item = Place> + use<'p> {
+        pair.source.places(self.ours)
+    }
+
+    /// Those of the destination.
+    pub(crate) fn theirs<'p>(&self, pair: &'p Pair) -> impl Iterator<Item = Place> + use<'p> {
+        pair.destination.places(self.theirs)
+    }
 }
 
 /// A key on which the sides do not agree, by its hash.
@@ -64,21 +96,45 @@ pub(crate) struct Pair {
     pub(crate) destination: Kept,
     /// Rows that the source could not give.
     pub(crate) rejected: Vec<Rejection>,
+    /// Whether rows have no key, so that equal ones are counted.
+    is_counted: bool,
+}
+
+/// Which rows are kept.
+struct Wanted<'w> {
+    ranges: &'w Ranges,
+    cells: BTreeSet<(usize, usize)>,
+    /// Keys that are passed over.
+    passed: Option<&'w Touched>,
+}
+
+impl Wanted<'_> {
+    fn has(&self, number: Option<i128>, key: u128) -> bool {
+        let is_passed = self.passed.is_some_and(|passed| passed.has(key));
+        !is_passed && self.cells.contains(&self.ranges.cell_of(number, key))
+    }
 }
 
 impl Pair {
-    /// Reads the rows of `cells`.
+    /// Reads the rows of `cells`, but those of keys that are passed over.
     pub(crate) async fn read(
         subject: &Subject<'_>,
         view: &dyn View,
         ranges: &Ranges,
         cells: &[Cell],
+        passed: Option<&Touched>,
     ) -> Result<Self> {
-        let wanted = cells.iter().map(|cell| (cell.range, cell.bucket)).collect();
-        let mut pair = Self::default();
+        let wanted = Wanted {
+            ranges,
+            cells: cells.iter().map(|cell| (cell.range, cell.bucket)).collect(),
+            passed,
+        };
+        let mut pair = Self {
+            is_counted: subject.is_counted(),
+            ..Self::default()
+        };
         for range in ranges.scans(cells) {
-            pair.read_range(subject, view, (ranges, &wanted), range)
-                .await?;
+            pair.read_range(subject, view, &wanted, range).await?;
         }
         pair.source.finish()?;
         pair.destination.finish()?;
@@ -89,13 +145,11 @@ impl Pair {
         &mut self,
         subject: &Subject<'_>,
         view: &dyn View,
-        (ranges, wanted): (&Ranges, &BTreeSet<(usize, usize)>),
+        wanted: &Wanted<'_>,
         range: KeyRange,
     ) -> Result<()> {
         let keep = |kept: &mut Kept, batch: RecordBatch| {
-            kept.take(subject, &batch, |number, key| {
-                wanted.contains(&ranges.cell_of(number, key))
-            })
+            kept.take(subject, &batch, |number, key| wanted.has(number, key))
         };
         let source = &mut self.source;
         let mut take = |batch| keep(source, batch);
@@ -118,8 +172,17 @@ impl Pair {
                 (Some(one), None) | (None, Some(one)) => one.key,
                 (Some(one), Some(other)) => one.key.min(other.key),
             };
+            let from = (
+                self.source.rows.len() - ours.len(),
+                self.destination.rows.len() - theirs.len(),
+            );
             let (here, there) = (next(&mut ours, key), next(&mut theirs, key));
             let found = match (here.last(), there) {
+                _ if self.is_counted && here.len() == there.len() => continue,
+                _ if self.is_counted => Found::Counted(Copies {
+                    ours: (from.0, here.len()),
+                    theirs: (from.1, there.len()),
+                }),
                 (Some(one), []) => Found::Missing(one.place),
                 (None, [one, ..]) => Found::Extra(one.place),
                 (Some(one), [other]) if one.row == other.row => continue,
@@ -141,6 +204,11 @@ fn next<'r>(rows: &mut &'r [Row], key: u128) -> &'r [Row] {
 }
 
 impl Kept {
+    /// So many rows from one on.
+    fn places(&self, (from, count): (usize, usize)) -> impl Iterator<Item = Place> + use<'_> {
+        self.rows[from..from + count].iter().map(|row| row.place)
+    }
+
     fn take(
         &mut self,
         subject: &Subject<'_>,

@@ -10,12 +10,18 @@
 //! load makes the destination for those keys what it should be at `Q`, and commits the state as it
 //! is, with a new number: as if the sync that brought `Q` had done it. // G1 G2 G3
 //!
+//! Rows without a key are written as often as the source has them: all copies that the destination has
+//! go first, whatever their identities are by now, and come again with those that a load gives them.
+//!
 //! Killed before the commit, nothing has happened; behind it, the keys are repaired. There is
 //! nothing to clean up. // G7
 
 use std::collections::BTreeMap;
 
-use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions, UInt64Array, new_null_array};
+use arrow_array::cast::AsArray;
+use arrow_array::{
+    Array, ArrayRef, RecordBatch, RecordBatchOptions, StringArray, UInt64Array, new_null_array,
+};
 use arrow_schema::{Field, Schema};
 use arrow_select::take::take_record_batch;
 use std::sync::Arc;
@@ -24,10 +30,12 @@ use tributary_model::{
     StreamCount, TablePlan, failpoint, now,
 };
 
-use super::narrow::{Found, Pair, Suspect};
+use super::narrow::{Found, Pair, Place, Suspect};
 use super::subject::Subject;
 use super::touched::Touched;
 use crate::connection::Connection;
+use crate::loading::copy_id;
+use crate::normalize::ID;
 
 /// Repairs of one connection: opened once.
 #[derive(Debug, Default)]
@@ -43,8 +51,8 @@ pub(crate) struct Written {
     pub(crate) left_to_sync: u64,
 }
 
-/// Rows of one kind of change: of which batch, and which rows of it.
-type Picked = BTreeMap<usize, Vec<u64>>;
+/// Rows of one kind of change: of which batch, which rows of it, and which copy of its row each is.
+type Picked = BTreeMap<usize, Vec<(u64, u64)>>;
 
 impl Repair {
     /// Writes these keys.
@@ -59,26 +67,25 @@ impl Repair {
             return Ok(Written::default());
         }
         let (state, fence) = self.opened(subject.connection).await?;
-        let own = |state: &State| state.streams.get(&subject.stream.name).cloned();
-        if own(&state) != own(&subject.base) {
+        if state.streams.get(&subject.stream.name) != subject.stored.as_ref() {
             return Err(subject.changed());
         }
         touched.read_on(subject).await?;
+        let (left, now): (Vec<&Suspect>, Vec<&Suspect>) = suspects
+            .iter()
+            .partition(|suspect| touched.has(suspect.key));
         let (mut upserts, mut deletes) = (Picked::new(), Picked::new());
-        for suspect in suspects.iter().filter(|s| !touched.has(s.key)) {
-            let (picked, (batch, row)) = match suspect.found {
-                Found::Missing(place) | Found::Different(place, _) | Found::Repeated(place, _) => {
-                    (&mut upserts, place)
-                }
-                Found::Extra(place) => (&mut deletes, place),
-            };
-            picked.entry(batch).or_default().push(row as u64);
+        for suspect in &now {
+            pick(pair, suspect.found, &mut upserts, &mut deletes);
         }
-        let mut changes = changes(subject, &pair.source.batches, &upserts, Op::Update)?;
-        changes.extend(changes_of_deletes(subject, pair, &deletes)?);
-        let count = |picked: &Picked| picked.values().map(Vec::len).sum::<usize>() as u64;
-        let written = count(&upserts) + count(&deletes);
-        let left_to_sync = suspects.len() as u64 - written;
+        let mut changes = changes(subject, &pair.destination.batches, &deletes, Op::Delete)?;
+        changes.extend(self::changes(
+            subject,
+            &pair.source.batches,
+            &upserts,
+            Op::Update,
+        )?);
+        let left_to_sync = left.len() as u64;
         if changes.is_empty() {
             self.open = Some((state, fence));
             return Ok(Written {
@@ -89,6 +96,7 @@ impl Repair {
         let receipt = load(subject, &state, &fence, changes).await?;
         self.open = Some((state, receipt.fence));
         let rejected: u64 = receipt.rejected.values().sum();
+        let written: u64 = now.iter().map(|suspect| keys_of(suspect.found)).sum();
         Ok(Written {
             repaired: written.saturating_sub(rejected),
             left_to_sync,
@@ -180,9 +188,39 @@ fn load_plan(connection: &Connection, fence: &Fence, tables: Vec<Arc<TablePlan>>
     }
 }
 
-/// Rows of the destination that go: as they are, so that what stays of them keeps its values.
-fn changes_of_deletes(subject: &Subject<'_>, pair: &Pair, picked: &Picked) -> Result<Vec<Batch>> {
-    changes(subject, &pair.destination.batches, picked, Op::Delete)
+/// Chooses the rows that come, and those of the destination that go: as they are, so that what stays of
+/// them keeps its values.
+fn pick(pair: &Pair, found: Found, upserts: &mut Picked, deletes: &mut Picked) {
+    let add = |picked: &mut Picked, (batch, row): Place, copy: u64| {
+        picked.entry(batch).or_default().push((row as u64, copy));
+    };
+    match found {
+        Found::Missing(place) | Found::Different(place, _) | Found::Repeated(place, _) => {
+            add(upserts, place, 1);
+        }
+        Found::Extra(place) => add(deletes, place, 1),
+        Found::Counted(copies) => {
+            for (place, copy) in copies.ours(pair).zip(1..) {
+                add(upserts, place, copy);
+            }
+            let batches = &pair.destination.batches;
+            // A row that somebody else put there may have no identity, and can't be named.
+            let has_id = |(batch, row): &Place| {
+                let id = batches[*batch].column_by_name(ID);
+                id.is_some_and(|id| id.is_valid(*row))
+            };
+            for place in copies.theirs(pair).filter(has_id) {
+                add(deletes, place, 1);
+            }
+        }
+    }
+}
+
+fn keys_of(found: Found) -> u64 {
+    match found {
+        Found::Missing(_) | Found::Extra(_) | Found::Different(..) | Found::Repeated(..) => 1,
+        Found::Counted(copies) => copies.missing() + copies.extra(),
+    }
 }
 
 fn changes(
@@ -191,10 +229,11 @@ fn changes(
     picked: &Picked,
     op: Op,
 ) -> Result<Vec<Batch>> {
-    let pick = |(batch, rows): (&usize, &Vec<u64>)| {
-        let rows = UInt64Array::from(rows.clone());
+    let pick = |(batch, picked): (&usize, &Vec<(u64, u64)>)| {
+        let rows = UInt64Array::from_iter_values(picked.iter().map(|(row, _)| *row));
         let rows = take_record_batch(&batches[*batch], &rows)
             .map_err(|cause| Error::bug("rows can't be picked").because(cause))?;
+        let rows = numbered(rows, picked.iter().map(|(_, copy)| *copy))?;
         Ok(Batch {
             ops: vec![op; rows.num_rows()],
             plan: subject.plan.clone(),
@@ -203,6 +242,21 @@ fn changes(
         })
     };
     picked.iter().map(pick).collect()
+}
+
+/// Gives copies of a row the identities that a load gives them.
+fn numbered(rows: RecordBatch, copies: impl Iterator<Item = u64>) -> Result<RecordBatch> {
+    let Some((place, _)) = rows.schema().column_with_name(ID) else {
+        return Ok(rows);
+    };
+    let ids = rows.column(place).as_string::<i32>().iter().zip(copies);
+    let ids: StringArray = ids
+        .map(|(id, copy)| id.map(|id| copy_id(id, copy)))
+        .collect();
+    let mut columns = rows.columns().to_vec();
+    columns[place] = Arc::new(ids);
+    RecordBatch::try_new(rows.schema(), columns)
+        .map_err(|cause| Error::bug("copies of rows can't be numbered").because(cause))
 }
 
 /// The rows in the plan's columns; those of the system that the engine fills are not known.

@@ -9,7 +9,7 @@ use arrow_schema::{DataType as Arrow, TimeUnit};
 use serde_json::{Map, Value};
 use tributary_model::{Error, Result};
 
-use super::narrow::{Found, Pair, Place};
+use super::narrow::{Copies, Found, Pair, Place};
 use super::report::{ColumnReport, Difference, KeyReport};
 use super::subject::Subject;
 
@@ -19,14 +19,22 @@ const SHOWN: usize = 200;
 /// A key that differs, and how.
 pub(crate) fn key(subject: &Subject<'_>, pair: &Pair, found: Found) -> Result<KeyReport> {
     let (source, destination) = (&pair.source.batches, &pair.destination.batches);
+    let of_copies = |copies: Copies| match copies.missing() {
+        0 => (Difference::Extra, copies.theirs(pair).next(), destination),
+        _ => (Difference::Missing, copies.ours(pair).next(), source),
+    };
     let (difference, (batch, row)) = match found {
         Found::Missing((batch, row)) => (Difference::Missing, (&source[batch], row)),
         Found::Extra((batch, row)) => (Difference::Extra, (&destination[batch], row)),
         Found::Different((batch, row), _) => (Difference::Different, (&source[batch], row)),
         Found::Repeated((batch, row), _) => (Difference::Repeated, (&source[batch], row)),
+        Found::Counted(copies) => match of_copies(copies) {
+            (difference, Some((batch, row)), side) => (difference, (&side[batch], row)),
+            (_, None, _) => return Err(Error::bug("copies of a row that is nowhere")),
+        },
     };
     let columns = match found {
-        Found::Missing(_) | Found::Extra(_) => Vec::new(),
+        Found::Missing(_) | Found::Extra(_) | Found::Counted(_) => Vec::new(),
         Found::Different(ours, theirs) | Found::Repeated(ours, theirs) => {
             columns(subject, pair, ours, theirs)?
         }
@@ -38,17 +46,22 @@ pub(crate) fn key(subject: &Subject<'_>, pair: &Pair, found: Found) -> Result<Ke
     })
 }
 
-/// The key's columns of a row.
-pub(crate) fn key_of(
-    subject: &Subject<'_>,
-    batch: &RecordBatch,
-    row: usize,
-) -> Result<Map<String, Value>> {
+/// The key's columns of a row; where it is its own key, all that may be seen of it.
+fn key_of(subject: &Subject<'_>, batch: &RecordBatch, row: usize) -> Result<Map<String, Value>> {
     let cell = |&place: &usize| {
         let name = subject.columns[place].name.clone();
         Ok((name, value(batch.column(place), row)?))
     };
-    subject.canon.key().iter().map(cell).collect()
+    let is_shown = |&&place: &&usize| {
+        !subject.is_counted() || !subject.hidden.contains(&subject.columns[place].name)
+    };
+    subject
+        .canon
+        .key()
+        .iter()
+        .filter(is_shown)
+        .map(cell)
+        .collect()
 }
 
 fn columns(

@@ -17,11 +17,18 @@
 //! Neither the writer of the source nor a sync beside us can make the first case wrong: `K` is read
 //! last and covers whatever they did. ∎ There are no rounds and no waiting, however busy a key is.
 //!
-//! Both sides are summed up by ranges first ([`super::ranges`]); ranges that agree are done with.
+//! A row of a stream without a key is its own key: then `k` is the row, and the sides must agree on how
+//! often they have it. Of one that the log does not name, the source has had the same number all the time.
+//!
+//! The destination may be looked at again later, as of a place `P'` behind `P`: `K` covers what lies
+//! between, and for all other keys it is what it was.
+//!
+//! Both sides are summed up by ranges first ([`super::ranges`]); ranges that agree are done with. Where
+//! these are too many to be read again, both sides are summed up once more without the keys that
+//! are in `K` by then: those of it need no judgement.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 
-use serde_json::{Map, Value};
 use tributary_model::{Deletes, Rejection, Result, View};
 
 use super::narrow::{Found, Pair, Suspect};
@@ -56,23 +63,31 @@ pub(crate) struct Outcome {
 
 /// A comparison that goes on.
 pub(crate) struct Comparison<'a, 's> {
-    pub(crate) subject: &'a Subject<'s>,
-    pub(crate) view: &'a dyn View,
+    subject: &'a Subject<'s>,
+    /// The destination; none while it is written to, since a view holds locks in some.
+    view: Option<Box<dyn View>>,
     /// How many keys are told.
-    pub(crate) limit: usize,
+    limit: usize,
     touched: Touched,
-    rejected: BTreeSet<Vec<String>>,
+    /// Whether keys that the log has named already are passed over.
+    passes_over: bool,
+    /// Keys of rows that the source has and can't give.
+    rejected: HashSet<u128>,
+    /// How many rows there are besides whose keys can't be told.
+    unplaced: u64,
     outcome: Outcome,
 }
 
 impl<'a, 's> Comparison<'a, 's> {
-    pub(crate) fn new(subject: &'a Subject<'s>, view: &'a dyn View, limit: usize) -> Self {
+    pub(crate) fn new(subject: &'a Subject<'s>, view: Box<dyn View>, limit: usize) -> Self {
         Self {
             subject,
-            view,
+            view: Some(view),
             limit,
             touched: Touched::new(subject),
-            rejected: BTreeSet::new(),
+            passes_over: false,
+            rejected: HashSet::new(),
+            unplaced: 0,
             outcome: Outcome::default(),
         }
     }
@@ -83,11 +98,7 @@ impl<'a, 's> Comparison<'a, 's> {
         observer: &dyn Observer,
         mut repair: Option<&mut Repair>,
     ) -> Result<Outcome> {
-        let whole = Whole::read(self.subject, self.view, observer).await?;
-        self.outcome.counts.rows_source = whole.source_rows;
-        self.outcome.counts.rows_destination = whole.destination_rows;
-        self.outcome.counts.rejected = whole.rejected.len() as u64;
-        self.note_rejected(&whole.rejected);
+        let whole = self.whole(observer).await?;
         if !self.subject.missing.is_empty() {
             // A layout that the log speaks of is not the table's fault.
             self.touched.read_on(self.subject).await?;
@@ -102,7 +113,41 @@ impl<'a, 's> Comparison<'a, 's> {
             self.narrow(&whole.ranges, group, repair.as_deref_mut())
                 .await?;
         }
+        if self.passes_over {
+            self.outcome.counts.changed_since_sync = self.touched.count();
+        }
         Ok(self.outcome)
+    }
+
+    /// The sums of both sides, without what is on its way where that would be too much to be read again.
+    async fn whole(&mut self, observer: &dyn Observer) -> Result<Whole> {
+        let view = self.view().await?;
+        let mut whole = Whole::read(self.subject, &*view, observer).await?;
+        self.outcome.counts.rows_source = whole.source_rows;
+        self.outcome.counts.rows_destination = whole.destination_rows;
+        self.outcome.counts.rejected = whole.rejected.len() as u64;
+        self.note_rejected(&whole.rejected)?;
+        let fits = self.rows_that_fit(whole.row_bytes());
+        let groups = groups(&whole.ranges.differing(), fits).len();
+        if !whole.ranges.by_number() && groups > SCANS {
+            self.touched.read_on(self.subject).await?;
+            self.passes_over = self.touched.count() > 0;
+        }
+        if self.passes_over {
+            whole.reread(self.subject, &*view, &self.touched).await?;
+            self.note_rejected(&whole.rejected)?;
+        }
+        self.view = Some(view);
+        Ok(whole)
+    }
+
+    /// The open view, or a new one.
+    async fn view(&mut self) -> Result<Box<dyn View>> {
+        let connection = self.subject.connection;
+        match self.view.take() {
+            Some(view) => Ok(view),
+            None => connection.destination.view(&connection.options.name).await,
+        }
     }
 
     async fn narrow(
@@ -111,22 +156,26 @@ impl<'a, 's> Comparison<'a, 's> {
         cells: &[Cell],
         repair: Option<&mut Repair>,
     ) -> Result<()> {
-        let mut pair = Pair::read(self.subject, self.view, ranges, cells).await?;
+        let view = self.view().await?;
+        let passed = self.passes_over.then_some(&self.touched);
+        let mut pair = Pair::read(self.subject, &*view, ranges, cells, passed).await?;
+        self.view = Some(view);
         let mut suspects = pair.suspects();
         if suspects.is_empty() {
             return Ok(());
         }
         self.touched.read_on(self.subject).await?; // last, see above
-        self.note_rejected(&pair.rejected);
+        self.note_rejected(&pair.rejected)?;
         let told = std::mem::take(&mut self.touched.rejected);
-        self.note_rejected(&told);
+        self.note_rejected(&told)?;
         let mut judged = Vec::with_capacity(suspects.len());
         for suspect in suspects.drain(..) {
             if self.judge(&pair, suspect)? {
                 judged.push(suspect);
             }
         }
-        if let Some(repair) = repair {
+        if let Some(repair) = repair.filter(|_| !judged.is_empty()) {
+            self.view = None; // so that it stands in nobody's way
             let written = repair
                 .write(self.subject, &pair, judged, &mut self.touched)
                 .await?;
@@ -143,43 +192,56 @@ impl<'a, 's> Comparison<'a, 's> {
             counts.changed_since_sync += 1;
             return Ok(false);
         }
-        if let Found::Extra((batch, row)) = suspect.found {
-            let batch = &pair.destination.batches[batch];
-            let key = show::key_of(self.subject, batch, row)?;
-            if self.rejected.contains(&texts(key.values())) {
+        let extra = match suspect.found {
+            Found::Extra(_) => 1,
+            Found::Counted(copies) => copies.extra(),
+            Found::Missing(_) | Found::Different(..) | Found::Repeated(..) => 0,
+        };
+        if extra > 0 {
+            if self.rejected.contains(&suspect.key) {
                 return Ok(false); // the source has it and can't give it
             }
-            if !self.rejected.is_empty() {
-                // It may be one of those that the source can't give, written in another way: never
-                // to be deleted on such grounds.
-                counts.unresolved += 1;
+            if self.unplaced > 0 {
+                // It may be one of those that the source can't give, whose keys can't be told: never to
+                // be deleted on such grounds.
+                counts.unresolved += extra;
                 return Ok(false);
             }
             if self.subject.plan.deletes == Deletes::Ignore {
-                counts.kept += 1;
+                counts.kept += extra;
                 return Ok(false);
             }
         }
-        match suspect.found {
-            Found::Missing(_) => counts.missing += 1,
-            Found::Extra(_) => counts.extra += 1,
-            Found::Different(..) | Found::Repeated(..) => counts.different += 1,
-        }
-        if self.outcome.keys.len() < self.limit {
+        counts.extra += extra;
+        let told = match suspect.found {
+            Found::Missing(_) => {
+                counts.missing += 1;
+                1
+            }
+            Found::Extra(_) => 1,
+            Found::Counted(copies) => {
+                counts.missing += copies.missing();
+                copies.missing() + extra
+            }
+            Found::Different(..) | Found::Repeated(..) => {
+                counts.different += 1;
+                1
+            }
+        };
+        let room = self.limit.saturating_sub(self.outcome.keys.len());
+        let told = room.min(usize::try_from(told).unwrap_or(usize::MAX));
+        if told > 0 {
             let key = show::key(self.subject, pair, suspect.found)?;
-            self.outcome.keys.push(key);
+            self.outcome.keys.extend(std::iter::repeat_n(key, told));
         }
         Ok(true)
     }
 
-    fn note_rejected(&mut self, rejections: &[Rejection]) {
-        let key = &self.subject.stream.schema.key;
-        for rejection in rejections {
-            let nothing = Map::new();
-            let row = rejection.row.as_object().unwrap_or(&nothing);
-            let cells = key.iter().map(|name| row.get(name).unwrap_or(&Value::Null));
-            self.rejected.insert(texts(cells));
-        }
+    fn note_rejected(&mut self, rejections: &[Rejection]) -> Result<()> {
+        let keys = self.subject.keys_of(rejections)?;
+        self.unplaced += (rejections.len() - keys.len()) as u64;
+        self.rejected.extend(keys);
+        Ok(())
     }
 
     fn rows_that_fit(&self, row_bytes: u64) -> u64 {
@@ -203,15 +265,6 @@ fn groups(cells: &[Cell], fits: u64) -> Vec<&[Cell]> {
         groups.push(&cells[begin..]);
     }
     groups
-}
-
-/// A key as texts, whichever side tells it.
-fn texts<'v>(cells: impl Iterator<Item = &'v Value>) -> Vec<String> {
-    let text = |value: &Value| match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    };
-    cells.map(text).collect()
 }
 
 #[cfg(test)]

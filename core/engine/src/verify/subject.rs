@@ -9,18 +9,19 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMicrosecondType;
-use arrow_array::{ArrayRef, RecordBatch};
+use arrow_array::{ArrayRef, RecordBatch, new_null_array};
 use arrow_schema::{DataType as Arrow, Field, Schema, TimeUnit};
+use serde_json::Value;
 use tokio::task::JoinSet;
 use tracing::Instrument;
 use tributary_model::{
-    AnyOutput, DataType, Error, ErrorKind, Existing, KeyRange, Message, Mode, Rejection, Result,
-    Rows, ScanRequest, State, Stream, TableColumn, TablePlan, TableScan, View,
+    AnyOutput, DataType, Deletes, Error, ErrorKind, Existing, KeyRange, Message, Mode, Rejection,
+    Result, Rows, ScanRequest, State, Stream, TableColumn, TablePlan, TableScan, View,
 };
 
 use crate::beside;
 use crate::connection::Connection;
-use crate::normalize::{Table, cast_value};
+use crate::normalize::{ID, Table, cast_value};
 use crate::plan;
 
 use super::canon::Canon;
@@ -39,9 +40,13 @@ pub(crate) struct Subject<'a> {
     pub(crate) stream: &'a Stream,
     /// What the destination's rows are as of, or are to become as of: with this stream's cursor alone.
     pub(crate) base: State,
+    /// The stream's cursor as it is stored.
+    pub(crate) stored: Option<Value>,
     pub(crate) plan: Arc<TablePlan>,
     /// The columns that are compared: those of the plan that the table has.
     pub(crate) columns: Vec<TableColumn>,
+    /// Those that are read: where rows are told apart by their number only, their identity is the last.
+    read: Vec<TableColumn>,
     /// Those whose values nobody may see.
     pub(crate) hidden: Vec<String>,
     /// Columns of the plan that the table does not have.
@@ -58,6 +63,7 @@ impl<'a> Subject<'a> {
         connection: &'a Connection,
         stream: &'a Stream,
         base: &State,
+        stored: &State,
     ) -> Result<Self> {
         let name = plan::table_of(connection, &stream.name);
         let existing = connection
@@ -90,8 +96,19 @@ impl<'a> Subject<'a> {
             is_system(column) || planned.any(|own| own.name.eq_ignore_ascii_case(&column.name))
         };
         let origins = table.origins();
+        let mut read = columns.clone();
+        let key = match is_counted(stream) {
+            false => plan.key.clone(),
+            true => {
+                let id = plan.columns.iter().find(|column| column.name == ID);
+                read.extend(id.filter(|id| has(id)).cloned());
+                columns.iter().map(|column| column.name.clone()).collect()
+            }
+        };
         Ok(Self {
-            canon: Canon::new(&columns, &plan.key)?,
+            canon: Canon::new(&columns, &key)?,
+            stored: stored.streams.get(&stream.name).cloned(),
+            read,
             unknown: had
                 .iter()
                 .filter(|column| !is_fed(column))
@@ -115,6 +132,34 @@ impl<'a> Subject<'a> {
     /// A fresh shaper of this stream's rows.
     pub(crate) fn shaper(&self) -> Result<Table> {
         shaper(self.connection, self.stream, &self.existing, &self.base)
+    }
+
+    /// Whether its rows have no key, so that equal ones are counted.
+    pub(crate) fn is_counted(&self) -> bool {
+        is_counted(self.stream)
+    }
+
+    /// The hashes of the keys of rejected rows; fewer than rows where some of these keys can't be told.
+    pub(crate) fn keys_of(&self, rejections: &[Rejection]) -> Result<Vec<u128>> {
+        if rejections.is_empty() {
+            return Ok(Vec::new());
+        }
+        let place = |&place: &usize| &self.columns[place];
+        let key: Vec<&TableColumn> = self.canon.key().iter().map(place).collect();
+        let rows = self.shaper()?.values_of(rejections, &key)?;
+        let mut keys = Vec::with_capacity(rows.len());
+        for row in rows {
+            let types = self
+                .columns
+                .iter()
+                .map(|column| column.data_type.to_arrow());
+            let mut arrays: Vec<ArrayRef> = types.map(|kind| new_null_array(&kind, 1)).collect();
+            for (&place, array) in self.canon.key().iter().zip(row) {
+                arrays[place] = array;
+            }
+            keys.extend(self.canon.keys(&arrays)?);
+        }
+        Ok(keys)
     }
 
     /// Whether the first key column is a whole number on both sides.
@@ -175,7 +220,10 @@ impl<'a> Subject<'a> {
                     }
                     take(self.compared(&shaped.batch.rows)?)?;
                 }
-                Message::Rejected(rows) => rejected.extend(rows),
+                Message::Rejected(rows) => {
+                    let rows = rows.into_iter().map(|row| table.conceal(row));
+                    rejected.extend(rows.collect::<Result<Vec<_>>>()?);
+                }
                 _ => return Err(Error::bug("a scan said something else than rows")),
             }
         }
@@ -195,7 +243,7 @@ impl<'a> Subject<'a> {
     ) -> Result<()> {
         let scan = TableScan {
             plan: self.plan.clone(),
-            columns: self.columns.clone(),
+            columns: self.read.clone(),
             range,
         };
         let mut batches = view.scan(&scan).await?;
@@ -217,11 +265,11 @@ impl<'a> Subject<'a> {
         .fix("Run `tributary sync`, then compare again.")
     }
 
-    /// Those columns of a shaped batch that are compared.
+    /// Those columns of a shaped batch that are read.
     fn compared(&self, rows: &RecordBatch) -> Result<RecordBatch> {
         let schema = rows.schema();
         let place = |column: &TableColumn| schema.index_of(&column.name);
-        let places: std::result::Result<Vec<usize>, _> = self.columns.iter().map(place).collect();
+        let places: std::result::Result<Vec<usize>, _> = self.read.iter().map(place).collect();
         places
             .and_then(|places| rows.project(&places))
             .map_err(|cause| Error::bug("a shaped batch lacks a column").because(cause))
@@ -229,10 +277,10 @@ impl<'a> Subject<'a> {
 
     /// Rows of the destination in the types that are compared.
     fn cast(&self, rows: &RecordBatch) -> Result<RecordBatch> {
-        let fields = self.columns.iter();
+        let fields = self.read.iter();
         let fields = fields.map(|c| Field::new(&c.name, c.data_type.to_arrow(), true));
         let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-        let pairs = rows.columns().iter().zip(&self.columns);
+        let pairs = rows.columns().iter().zip(&self.read);
         let arrays = pairs
             .map(|(array, column)| match_type(array, column))
             .collect::<Result<Vec<_>>>()?;
@@ -271,23 +319,49 @@ fn is_system(column: &TableColumn) -> bool {
     column.name.starts_with(SYSTEM)
 }
 
+fn is_counted(stream: &Stream) -> bool {
+    stream.schema.key.is_empty()
+}
+
 /// Why a stream's table can't be compared: it holds something else than the source's rows of today.
 pub(crate) fn refusal(connection: &Connection, stream: &Stream) -> Option<Error> {
     let name = &stream.name;
-    let (what, fix) = match connection.options.of(name).mode {
-        Mode::Append => (
+    let options = connection.options.of(name);
+    let (what, fix) = match (options.mode, options.deletes) {
+        (Mode::Append, _) => (
             format!(
                 "{name} is kept with `mode: append`: its table has every change, not the rows of today"
             ),
             "Compare streams that are kept with `merge`, `replace` or `history`.",
         ),
-        Mode::Merge | Mode::Replace | Mode::History if stream.schema.key.is_empty() => (
-            format!("{name} has no key, so its rows can't be told apart"),
-            "Give the table a primary key in the source.",
+        (Mode::History, _) if is_counted(stream) => (
+            format!("{name} has no key, and in `mode: history` rows that are equal are one row"),
+            "Give the table a primary key in the source, or keep it with `mode: merge`.",
         ),
-        Mode::Merge | Mode::Replace | Mode::History => return None,
+        (Mode::Merge, Deletes::Ignore) if is_counted(stream) => (
+            format!(
+                "{name} has no key, and with `deletes: ignore` its table has rows of every age: they \
+                 can't be counted"
+            ),
+            "Give the table a primary key in the source, or keep it with `deletes: soft`.",
+        ),
+        (Mode::Merge | Mode::Replace | Mode::History, _) => return None,
     };
     Some(Error::new(ErrorKind::Config, what).fix(fix))
+}
+
+/// Why it can't be compared where this destination has it.
+pub(crate) fn uncounted(stream: &Stream, view: &dyn View) -> Option<Error> {
+    (is_counted(stream) && !view.counts_equal_rows()).then(|| {
+        Error::new(
+            ErrorKind::Config,
+            format!(
+                "{} has no key, and this destination keeps rows that are equal as one",
+                stream.name
+            ),
+        )
+        .fix("Give the table a primary key in the source.")
+    })
 }
 
 fn kept_otherwise(plan: &TablePlan) -> Error {

@@ -41,6 +41,11 @@ impl Touched {
         }
     }
 
+    /// How many keys were touched.
+    pub(crate) fn count(&self) -> u64 {
+        self.keys.len() as u64
+    }
+
     /// Whether the key of this hash was touched.
     pub(crate) fn has(&self, key: u128) -> bool {
         self.keys.contains(&key)
@@ -96,7 +101,8 @@ impl Touched {
                 self.refuse_too_many(subject)
             }
             Message::Rejected(rows) => {
-                self.rejected.extend(rows);
+                let rows = rows.into_iter().map(|row| table.conceal(row));
+                self.rejected.extend(rows.collect::<Result<Vec<_>>>()?);
                 Ok(())
             }
             Message::Checkpoint(checkpoint) => {

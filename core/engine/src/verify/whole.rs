@@ -8,6 +8,7 @@ use tributary_model::{KeyRange, Rejection, Result, View};
 
 use super::ranges::{Ranges, Side};
 use super::subject::Subject;
+use super::touched::Touched;
 use crate::observer::{Event, Observer};
 
 /// A table's sums.
@@ -53,6 +54,27 @@ impl Whole {
         Ok(whole)
     }
 
+    /// Reads both sides once more, and passes over the keys that are known to be on their way.
+    pub(crate) async fn reread(
+        &mut self,
+        subject: &Subject<'_>,
+        view: &dyn View,
+        passed: &Touched,
+    ) -> Result<()> {
+        let mut ranges = Ranges::new(subject.has_number());
+        let mut add =
+            |side: Side, batch: &RecordBatch| sum(subject, &mut ranges, side, batch, Some(passed));
+        let mut take = |batch: RecordBatch| add(Side::Source, &batch);
+        let rejected = subject.source(KeyRange::default(), &mut take).await?;
+        let mut take = |batch: RecordBatch| add(Side::Destination, &batch);
+        subject
+            .destination(view, KeyRange::default(), &mut take)
+            .await?;
+        self.ranges = ranges;
+        self.rejected = rejected;
+        Ok(())
+    }
+
     /// What a row takes in memory on average, bytes.
     pub(crate) fn row_bytes(&self) -> u64 {
         self.bytes / (self.source_rows + self.destination_rows).max(1)
@@ -65,14 +87,28 @@ impl Whole {
             Side::Destination => self.destination_rows += rows,
         }
         self.bytes += batch.get_array_memory_size() as u64;
-        let hashes = subject.canon.hash(batch)?;
-        let numbers = numbers(subject, batch)?;
-        for (row, (key, hash)) in hashes.keys.iter().zip(&hashes.rows).enumerate() {
-            let number = numbers.as_ref().and_then(|numbers| numbers[row]);
-            self.ranges.add(side, number, *key, *hash);
-        }
-        Ok(())
+        sum(subject, &mut self.ranges, side, batch, None)
     }
+}
+
+/// Adds rows to the sums, but those of keys that are passed over.
+fn sum(
+    subject: &Subject<'_>,
+    ranges: &mut Ranges,
+    side: Side,
+    batch: &RecordBatch,
+    passed: Option<&Touched>,
+) -> Result<()> {
+    let hashes = subject.canon.hash(batch)?;
+    let numbers = numbers(subject, batch)?;
+    for (row, (key, hash)) in hashes.keys.iter().zip(&hashes.rows).enumerate() {
+        if passed.is_some_and(|passed| passed.has(*key)) {
+            continue;
+        }
+        let number = numbers.as_ref().and_then(|numbers| numbers[row]);
+        ranges.add(side, number, *key, *hash);
+    }
+    Ok(())
 }
 
 /// The first key column's numbers, where ranges are cut by them; NULL is in the first range.
