@@ -10,7 +10,6 @@
 
 mod apply;
 mod bounds;
-mod cell;
 mod check;
 #[cfg(test)]
 mod check_tests;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use duckdb::Connection;
 use tempfile::TempDir;
 use tributary_model::{Answer, ConnectionName, Error, ErrorKind, Result};
+use tributary_sql::cell;
 
-use crate::cell::cell;
 use crate::destination::Lake;
 use crate::error::blocking;
 use crate::log::Snapshot;

@@ -7,7 +7,6 @@ use arrow_select::filter::filter_record_batch;
 use serde_json::Value;
 use tributary_model::{Batch, DataType, Deletes, Error, Mode, Op, Rejection, Result, TablePlan};
 
-use crate::cell;
 use crate::error::arrow;
 
 /// Microseconds of a day.
@@ -35,7 +34,7 @@ pub(crate) fn screen(batch: Batch) -> Result<Screened> {
             batch.rows.column(place),
         ) {
             if std::mem::replace(&mut keep[row], false) {
-                let json = cell::row(&batch.rows, row);
+                let json = tributary_sql::row(&batch.rows, row);
                 rejected.push(Rejection {
                     stream: plan.stream.clone(),
                     column: Some(column.name.clone()),
