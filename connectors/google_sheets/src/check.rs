@@ -5,25 +5,25 @@ use tributary_model::{Error, ErrorKind, Report, Result, StreamName};
 use crate::catalog::Names;
 use crate::config::Account;
 use crate::google::Drive;
-use crate::source::Inner;
+use crate::spreadsheet::Spreadsheet;
 
 /// Asks for everything that a sync needs.
-pub(crate) async fn check(inner: &Inner, _streams: &[StreamName]) -> Result<Report> {
+pub(crate) async fn check(spreadsheet: &Spreadsheet, _streams: &[StreamName]) -> Result<Report> {
     let mut report = Report::default();
-    let who = match &inner.google.account {
+    let who = match &spreadsheet.google.account {
         Account::Service(email) => email.clone(),
         Account::User => "the user of the `refresh_token`".to_owned(),
     };
-    match inner.google.log_in().await {
+    match spreadsheet.google.log_in().await {
         Ok(()) => report.pass("login", format!("Google knows {who}")),
         Err(error) => {
             note(&mut report, "login", error)?;
             return Ok(report);
         }
     }
-    match inner.google.book().await {
+    match spreadsheet.google.book().await {
         Ok(book) => {
-            let parts = inner.parts(&book, &tributary_model::State::default());
+            let parts = spreadsheet.parts(&book, &tributary_model::State::default());
             let found = format!(
                 "\"{}\" can be read: {} streams, times by the clock of {}",
                 book.title,
@@ -31,14 +31,14 @@ pub(crate) async fn check(inner: &Inner, _streams: &[StreamName]) -> Result<Repo
                 book.time_zone
             );
             report.pass("spreadsheet", found);
-            check_sheets(inner, &book, &mut report);
+            check_sheets(spreadsheet, &book, &mut report);
         }
         Err(error) => {
             note(&mut report, "spreadsheet", error)?;
             return Ok(report);
         }
     }
-    match inner.google.file().await? {
+    match spreadsheet.google.file().await? {
         Drive::Told(file) if file.is_trashed => report.warn(
             "changes",
             "the spreadsheet is in the bin",
@@ -55,9 +55,9 @@ pub(crate) async fn check(inner: &Inner, _streams: &[StreamName]) -> Result<Repo
 }
 
 /// Options of tabs that are not there are probably misspelt.
-fn check_sheets(inner: &Inner, book: &crate::book::Book, report: &mut Report) {
+fn check_sheets(spreadsheet: &Spreadsheet, book: &crate::book::Book, report: &mut Report) {
     let all = crate::catalog::Parts::of(book, Names::Read, "", &tributary_model::State::default());
-    for title in inner.settings.sheets.keys() {
+    for title in spreadsheet.settings.sheets.keys() {
         let is_there = |(name, part): (&StreamName, &crate::catalog::Part)| {
             name.name == *title || part.name == *title
         };

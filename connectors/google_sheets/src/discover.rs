@@ -5,9 +5,11 @@ use tributary_model::{Catalog, Result, State, Stream, StreamSchema};
 use crate::a1::Area;
 use crate::catalog::Part;
 use crate::google::{Got, Spot};
-use crate::grid::{Columns, Row};
+use crate::grid::Columns;
 use crate::header::Finder;
-use crate::source::{Inner, row_column};
+use crate::row::Row;
+use crate::row::row_column;
+use crate::spreadsheet::Spreadsheet;
 
 /// Rows of each tab that are looked at.
 const ROWS: usize = 50;
@@ -15,10 +17,10 @@ const ROWS: usize = 50;
 const TABS: usize = 20;
 
 /// Looks at the first rows of every tab.
-pub(crate) async fn discover(inner: &Inner) -> Result<Catalog> {
-    inner.google.log_in().await?;
-    let book = inner.google.book().await?;
-    let parts = inner.parts(&book, &State::default());
+pub(crate) async fn discover(spreadsheet: &Spreadsheet) -> Result<Catalog> {
+    spreadsheet.google.log_in().await?;
+    let book = spreadsheet.google.book().await?;
+    let parts = spreadsheet.parts(&book, &State::default());
     let mut streams: Vec<Stream> = Vec::new();
     let there: Vec<_> = parts.there.into_iter().collect();
     for some in there.chunks(TABS) {
@@ -28,7 +30,7 @@ pub(crate) async fn discover(inner: &Inner) -> Result<Catalog> {
             .filter(|spot| !spot.area.is_empty())
             .cloned()
             .collect();
-        let mut found = match inner.google.cells(&filled).await? {
+        let mut found = match spreadsheet.google.cells(&filled).await? {
             Got::Cells(found) => found.into_iter(),
             Got::Moved(error) | Got::TooMuch(error) => return Err(error),
         };
@@ -37,11 +39,11 @@ pub(crate) async fn discover(inner: &Inner) -> Result<Catalog> {
                 true => Vec::new(),
                 false => found.next().unwrap_or_default(),
             };
-            let place = inner.settings.place(&name.name, &part.name);
+            let place = spreadsheet.settings.place(&name.name, &part.name);
             let finder = Finder::new(place, part.frozen);
             streams.push(Stream {
                 name: name.clone(),
-                schema: schema(inner, &name.name, part, finder, rows)?,
+                schema: schema(spreadsheet, &name.name, part, finder, rows)?,
                 estimated_rows: None,
                 filter: None,
                 excluded: Vec::new(),
@@ -69,14 +71,14 @@ fn spot(part: &Part) -> Spot<'_> {
 
 /// The columns that hold something in these rows.
 fn schema(
-    inner: &Inner,
+    spreadsheet: &Spreadsheet,
     name: &str,
     part: &Part,
     mut finder: Finder,
     rows: Vec<Row>,
 ) -> Result<StreamSchema> {
     let mut columns = Columns {
-        key: inner.settings.key(name, &part.name),
+        key: spreadsheet.settings.key(name, &part.name),
         ..Columns::default()
     };
     let mut schema = StreamSchema {

@@ -15,8 +15,8 @@ use crate::book::{Book, FIELDS};
 use crate::cell::{Cell, Format};
 use crate::config::Account;
 use crate::cursor::FileVersion;
-use crate::grid::Row;
 use crate::refusal::{self, Asked, Refusal};
+use crate::row::Row;
 
 /// Where Drive is.
 pub(crate) const DRIVE: &str = "https://www.googleapis.com";

@@ -18,20 +18,13 @@ use tributary_model::{
 };
 
 use crate::cell::Cell;
-use crate::header::{Header, ROW};
+use crate::header::Header;
+use crate::row::{ROW, Row, described};
 
 pub(crate) use number::{Number, Seen};
 
 /// Rows of a batch at most. // G6
 const ROWS: usize = 8192;
-
-/// A row of a sheet.
-#[derive(Clone, Debug)]
-pub(crate) struct Row {
-    /// From 1, as people see it.
-    pub(crate) number: usize,
-    pub(crate) cells: Vec<Cell>,
-}
 
 /// What is known of the columns of a stream.
 #[derive(Clone, Debug, Default)]
@@ -307,15 +300,6 @@ fn positions(rows: &[&Row], generation: u64) -> Positions {
         }
     }
     Positions(runs)
-}
-
-pub(crate) fn described(name: &str, data_type: DataType) -> Column {
-    Column {
-        name: name.to_owned(),
-        data_type,
-        nullable: true,
-        default: None,
-    }
 }
 
 fn assemble(schema: &StreamSchema, arrays: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch> {

@@ -5,10 +5,7 @@ use std::sync::Arc;
 
 use crate::a1::letters;
 use crate::cell::Cell;
-use crate::grid::Row;
-
-/// The column that tells rows apart where no key is configured: the row's number in the sheet.
-pub(crate) const ROW: &str = "_row";
+use crate::row::{ROW, Row};
 
 /// Where the header is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -21,7 +21,9 @@ mod grid;
 mod header;
 mod read;
 mod refusal;
+mod row;
 mod source;
+mod spreadsheet;
 mod watch;
 
 pub use config::{Config, SheetConfig};

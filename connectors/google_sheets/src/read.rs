@@ -23,7 +23,7 @@ use crate::book::Book;
 use crate::catalog::{Part, Parts};
 use crate::cursor::{Cursor, FileVersion};
 use crate::google::{Drive, Got, Spot};
-use crate::source::Inner;
+use crate::spreadsheet::Spreadsheet;
 use crate::watch;
 
 use ahead::{Ahead, Fetched};
@@ -40,13 +40,13 @@ const ROUND: Duration = Duration::from_secs(60);
 
 /// Reads all tabs that are asked for, once or until it is dropped.
 pub(crate) async fn read(
-    inner: &Inner,
+    spreadsheet: &Spreadsheet,
     request: ReadRequest<'_, Cursor>,
     out: &Output<Cursor>,
 ) -> Result<()> {
     let mut state = request.state.clone();
     loop {
-        let mut reader = Reader::new(inner, out, &state).await?;
+        let mut reader = Reader::new(spreadsheet, out, &state).await?;
         let mut moved = BTreeMap::new();
         for (place, stream) in request.streams.iter().enumerate() {
             let follow = &request.streams[place + 1..];
@@ -64,7 +64,7 @@ pub(crate) async fn read(
 
 /// A round.
 struct Reader<'a> {
-    inner: &'a Inner,
+    spreadsheet: &'a Spreadsheet,
     out: &'a Output<Cursor>,
     book: Book,
     parts: Parts,
@@ -84,10 +84,14 @@ enum Walked {
 }
 
 impl<'a> Reader<'a> {
-    async fn new(inner: &'a Inner, out: &'a Output<Cursor>, state: &State<Cursor>) -> Result<Self> {
-        inner.google.log_in().await?;
+    async fn new(
+        spreadsheet: &'a Spreadsheet,
+        out: &'a Output<Cursor>,
+        state: &State<Cursor>,
+    ) -> Result<Self> {
+        spreadsheet.google.log_in().await?;
         // Before anything else: whatever changes from here on is seen by the next sync.
-        let file = inner.google.file().await?;
+        let file = spreadsheet.google.file().await?;
         let now = now().timestamp();
         let file = match file {
             Drive::Told(file) => {
@@ -101,10 +105,10 @@ impl<'a> Reader<'a> {
                 None
             }
         };
-        let book = inner.google.book().await?;
+        let book = spreadsheet.google.book().await?;
         Ok(Self {
-            parts: inner.parts(&book, state),
-            inner,
+            parts: spreadsheet.parts(&book, state),
+            spreadsheet,
             out,
             book,
             file,
@@ -120,9 +124,9 @@ impl<'a> Reader<'a> {
         part: &Part,
         state: &'s State<Cursor>,
     ) -> Option<&'s Cursor> {
-        let options = self.inner.options(name, part);
+        let options = self.spreadsheet.options(name, part);
         state.streams.get(name).filter(|cursor| {
-            cursor.spreadsheet == self.inner.google.spreadsheet
+            cursor.spreadsheet == self.spreadsheet.google.spreadsheet
                 && cursor.part == part.id
                 && cursor.options == options
                 && !cursor.is_gone
@@ -146,7 +150,7 @@ impl<'a> Reader<'a> {
                 .then_some(part)
         });
         let now = now().timestamp();
-        let fetched = ahead.fetch(&self.inner.google, part, due, now).await;
+        let fetched = ahead.fetch(&self.spreadsheet.google, part, due, now).await;
         self.ahead = ahead;
         fetched
     }
@@ -162,7 +166,7 @@ impl<'a> Reader<'a> {
         let Some(part) = self.parts.there.get(name).cloned() else {
             return self.missing(name, before).await;
         };
-        let options = self.inner.options(name, &part);
+        let options = self.spreadsheet.options(name, &part);
         let known = self.known(name, &part, state);
         if !self.is_due(known) {
             self.out.phase(name, Phase::Streaming).await?;
@@ -172,8 +176,8 @@ impl<'a> Reader<'a> {
         self.fetch(&part, follow, state).await?;
         let target = Target {
             stream: name.clone(),
-            place: self.inner.settings.place(&name.name, &part.name),
-            key: self.inner.settings.key(&name.name, &part.name),
+            place: self.spreadsheet.settings.place(&name.name, &part.name),
+            key: self.spreadsheet.settings.key(&name.name, &part.name),
             options,
             is_first: before.is_none(),
             known: known.cloned(),
@@ -228,7 +232,7 @@ impl<'a> Reader<'a> {
             let mut cursor = take.finish().await?;
             cursor
                 .spreadsheet
-                .clone_from(&self.inner.google.spreadsheet);
+                .clone_from(&self.spreadsheet.google.spreadsheet);
             cursor.part.clone_from(&part.id);
             cursor.read_at = read_at;
             cursor.file = file.filter(|_| steady);
@@ -258,7 +262,12 @@ impl<'a> Reader<'a> {
                     columns: part.area.columns,
                 },
             };
-            match self.inner.google.cells(std::slice::from_ref(&spot)).await? {
+            match self
+                .spreadsheet
+                .google
+                .cells(std::slice::from_ref(&spot))
+                .await?
+            {
                 Got::Cells(found) => {
                     at = spot.area.rows.1;
                     let found = found.into_iter().flatten().collect();
@@ -285,8 +294,8 @@ impl<'a> Reader<'a> {
 
     /// The tab as it is now.
     async fn look_again(&mut self, part: &Part) -> Result<Option<Part>> {
-        self.book = self.inner.google.book().await?;
-        Ok(self.inner.part(&self.book, &part.id))
+        self.book = self.spreadsheet.google.book().await?;
+        Ok(self.spreadsheet.part(&self.book, &part.id))
     }
 
     /// Whether Drive tells of a change since it was asked last.
@@ -294,7 +303,7 @@ impl<'a> Reader<'a> {
         let Some(before) = &self.file else {
             return Ok(false);
         };
-        Ok(match self.inner.google.file().await? {
+        Ok(match self.spreadsheet.google.file().await? {
             Drive::Told(file) if file.version == *before => false,
             Drive::Told(file) => {
                 self.file = Some(file.version);

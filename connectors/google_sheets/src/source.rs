@@ -1,111 +1,25 @@
 //! The contract of sources, kept by a spreadsheet.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use tributary_model::{
-    Catalog, CursorSummary, DataType, Error, Fault, Output, ReadRequest, Report, Result, Source,
-    State, Stream, StreamName, StreamSchema, Vault,
+    Catalog, CursorSummary, Error, Fault, Output, ReadRequest, Report, Result, Source, State,
+    StreamName, Vault,
 };
 use tributary_rest::{Http, Manifest};
 
-use crate::book::Book;
-use crate::catalog::{Names, Part, Parts};
 use crate::config::{Config, Settings};
 use crate::cursor::Cursor;
-use crate::google::{DRIVE, Google};
-use crate::grid::described;
-use crate::header::ROW;
+use crate::google::DRIVE;
+use crate::spreadsheet::Spreadsheet;
 use crate::{check, discover, read};
 
 const MANIFEST: &str = include_str!("../api.yaml");
 
 /// A spreadsheet of Google Sheets.
 #[derive(Debug)]
-pub struct GoogleSheets(Inner);
-
-/// What reading needs.
-#[derive(Debug)]
-pub(crate) struct Inner {
-    pub(crate) google: Google,
-    pub(crate) settings: Settings,
-    /// Which stream is which tab, as of the last discovery: a cursor that was forgotten can't tell.
-    known: Mutex<BTreeMap<StreamName, String>>,
-}
-
-impl Inner {
-    /// The streams of a spreadsheet, by the names that they have in `state` or had before.
-    pub(crate) fn parts(&self, book: &Book, state: &State<Cursor>) -> Parts {
-        let mut state = state.clone();
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        for (name, part) in known.iter() {
-            state.streams.entry(name.clone()).or_insert_with(|| Cursor {
-                spreadsheet: self.google.spreadsheet.clone(),
-                part: part.clone(),
-                is_gone: true,
-                ..Cursor::default()
-            });
-        }
-        Parts::of(book, self.names(), &self.google.spreadsheet, &state)
-    }
-
-    /// A tab or named range, by what stays of it.
-    pub(crate) fn part(&self, book: &Book, id: &str) -> Option<Part> {
-        let all = Parts::of(book, Names::Read, "", &State::default());
-        all.there.into_values().find(|part| part.id == id)
-    }
-
-    fn names(&self) -> Names {
-        match self.settings.named_ranges {
-            true => Names::Read,
-            false => Names::Left,
-        }
-    }
-
-    fn remember(&self, parts: &Parts) {
-        let named = parts.there.iter();
-        let known = named.map(|(name, part)| (name.clone(), part.id.clone()));
-        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = known.collect();
-    }
-
-    /// A fingerprint of whatever decides what is made of a tab's cells.
-    pub(crate) fn options(&self, name: &StreamName, part: &Part) -> String {
-        let place = self.settings.place(&name.name, &part.name);
-        let key = self.settings.key(&name.name, &part.name);
-        let area = match part.id.starts_with("range:") {
-            true => format!("{:?}", part.area),
-            false => String::new(),
-        };
-        let text = format!("{place:?} {key:?} {area}");
-        blake3::hash(text.as_bytes()).to_hex()[..16].to_owned()
-    }
-
-    /// A stream as the engine must know it before its rows come: only what is certain to stay.
-    fn stream(&self, name: &StreamName, title: &str, cursor: Option<&Cursor>) -> Stream {
-        let own = self.settings.key(&name.name, title);
-        let (key, key_type) = match own.is_empty() {
-            true => (vec![ROW.to_owned()], DataType::Int64),
-            false => (own, DataType::Text),
-        };
-        let mut columns = cursor.map_or_else(Vec::new, |cursor| cursor.columns.clone());
-        for name in &key {
-            if !columns.iter().any(|column| column.name == *name) {
-                columns.insert(0, described(name, key_type));
-            }
-        }
-        Stream {
-            name: name.clone(),
-            schema: StreamSchema { columns, key },
-            estimated_rows: cursor.map(|cursor| cursor.rows),
-            filter: None,
-            excluded: Vec::new(),
-            cursor: Vec::new(),
-            is_open: true,
-            needs: None,
-        }
-    }
-}
+pub struct GoogleSheets(Spreadsheet);
 
 #[async_trait]
 impl Source for GoogleSheets {
@@ -126,31 +40,11 @@ impl Source for GoogleSheets {
             .map_err(|why| Error::bug("the manifest of Google Sheets has mistakes").because(why))?;
         let (settings, given) = Settings::new(config)?;
         let http = Http::new(&manifest, &given, &[DRIVE])?;
-        Ok(Self(Inner {
-            google: Google {
-                http,
-                account: settings.account.clone(),
-                spreadsheet: settings.spreadsheet.clone(),
-            },
-            settings,
-            known: Mutex::default(),
-        }))
+        Ok(Self(Spreadsheet::new(http, settings)))
     }
 
     fn with_vault(self, vault: Arc<dyn Vault>) -> Self {
-        let Inner {
-            google,
-            settings,
-            known,
-        } = self.0;
-        Self(Inner {
-            google: Google {
-                http: google.http.with_vault(vault),
-                ..google
-            },
-            settings,
-            known,
-        })
+        Self(self.0.with_vault(vault))
     }
 
     async fn check(&self, streams: &[StreamName]) -> Result<Report> {
@@ -162,32 +56,12 @@ impl Source for GoogleSheets {
     }
 
     async fn discover_after(&self, state: &State<Cursor>) -> Result<Catalog> {
-        let Self(inner) = self;
-        inner.google.log_in().await?;
-        let book = inner.google.book().await?;
-        let parts = inner.parts(&book, state);
-        inner.remember(&parts);
-        let there = parts.there.iter().map(|(name, part)| {
-            let cursor = state.streams.get(name);
-            inner.stream(name, &part.name, cursor)
-        });
-        let gone = parts.gone.iter().map(|name| {
-            let cursor = state.streams.get(name);
-            inner.stream(name, &name.name, cursor)
-        });
-        let mut streams: Vec<Stream> = there.chain(gone).collect();
-        streams.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(Catalog { streams })
+        self.0.streams(state).await
     }
 
     async fn read(&self, request: ReadRequest<'_, Cursor>, out: &Output<Cursor>) -> Result<()> {
         read::read(&self.0, request, out).await
     }
-}
-
-/// The column that rows are told apart by without a key.
-pub(crate) fn row_column() -> tributary_model::Column {
-    described(ROW, DataType::Int64)
 }
 
 #[cfg(test)]

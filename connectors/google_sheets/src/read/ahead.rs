@@ -12,7 +12,7 @@ use tributary_model::Result;
 use crate::a1::Area;
 use crate::catalog::Part;
 use crate::google::{Google, Got, Spot};
-use crate::grid::Row;
+use crate::row::Row;
 
 use super::CELLS;
 

@@ -13,8 +13,9 @@ use tributary_model::{
 use crate::catalog::Part;
 use crate::cell::Cell;
 use crate::cursor::Cursor;
-use crate::grid::{Columns, Number, Row};
+use crate::grid::{Columns, Number};
 use crate::header::{Finder, Found, Header, Place};
+use crate::row::Row;
 
 /// Bytes that are held back. // G6
 const HELD: usize = 32 << 20;
