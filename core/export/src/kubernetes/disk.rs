@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tributary_config::{Kinds, Plan};
 use tributary_model::{Place, Result};
 
+use super::labels::labels;
 use super::{LABELS, refused};
 use crate::names::Names;
 use crate::sharing;
@@ -70,7 +71,7 @@ impl Disks {
                 "kind": "PersistentVolumeClaim",
                 "metadata": {
                     "name": volume.claim,
-                    "labels": super::objects::labels("storage"),
+                    "labels": labels("storage"),
                     "annotations": {
                         "tributary/destination": volume.destinations.join(","),
                     },

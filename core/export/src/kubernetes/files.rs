@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use tributary_config::{Outline, Start};
 
 use super::disk::{WORK, absolute};
+use super::labels::CONFIG;
 use crate::names::{End, Names, Rule};
 
 /// The configuration's folder.
@@ -87,7 +88,7 @@ impl Files {
             .collect();
         let mut sources = vec![json!({
             "configMap": {
-                "name": super::objects::CONFIG,
+                "name": CONFIG,
                 "items": [{ "key": "tributary.yaml", "path": "tributary.yaml" }],
             },
         })];

@@ -3,6 +3,7 @@
 
 mod disk;
 mod files;
+mod labels;
 mod notes;
 mod objects;
 mod pod;

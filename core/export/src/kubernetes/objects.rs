@@ -4,11 +4,10 @@ use serde_json::{Value, json};
 use tributary_config::{Need, Outline};
 use tributary_model::Result;
 
+use super::labels::{CONFIG, labels};
 use super::pod::{Container, Pods, literal};
 use super::{Job, refused};
 
-/// The ConfigMap.
-pub(crate) const CONFIG: &str = "tributary-config";
 /// The Deployment and its Service.
 const DAEMON: &str = "tributary";
 const PORT: u16 = 8642;
@@ -16,15 +15,6 @@ const PORT: u16 = 8642;
 const STARTING_SECONDS: u32 = 600;
 /// What `tributary` exits with where trying again would not help.
 const BAD_INPUT: u8 = 2;
-
-/// Labels of every object.
-pub(crate) fn labels(component: &str) -> Value {
-    json!({
-        "app.kubernetes.io/name": "tributary",
-        "app.kubernetes.io/component": component,
-        "app.kubernetes.io/managed-by": "tributary-export",
-    })
-}
 
 pub(crate) fn config_map(outline: &Outline) -> Value {
     json!({
