@@ -8,7 +8,6 @@ use futures::stream::{self, StreamExt};
 use serde_json::{Map, Value};
 use tributary_model::{Error, ErrorKind, Report, Result, StreamName, Verdict};
 
-use crate::api::Inner;
 use crate::cursor::Place;
 use crate::http::{Call, Failure, Fetched};
 use crate::manifest::Probe;
@@ -16,6 +15,7 @@ use crate::manifest::cursor::CursorSpec;
 use crate::manifest::each::Parent;
 use crate::manifest::stream::{Origin, StreamSpec};
 use crate::read::{Asked, Pages};
+use crate::ready::Ready;
 use crate::template::{Root, Scope};
 use crate::window::{self, Span};
 
@@ -28,7 +28,7 @@ const NOBODY: &str = "nobody";
 type Finding = (String, Verdict, String, Option<String>);
 
 /// Asks for a little of everything that is selected.
-pub(crate) async fn check(api: &Inner, streams: &[StreamName]) -> Result<Report> {
+pub(crate) async fn check(api: &Ready, streams: &[StreamName]) -> Result<Report> {
     let mut report = Report::default();
     for probe in &api.manifest.check {
         if !ask_probe(api, probe, &mut report).await? {
@@ -54,7 +54,7 @@ pub(crate) async fn check(api: &Inner, streams: &[StreamName]) -> Result<Report>
 }
 
 /// The streams that are asked for: the selected ones, and those and feeds that they come from.
-fn asked<'a>(api: &'a Inner, streams: &[StreamName]) -> BTreeMap<&'a str, Asking<'a>> {
+fn asked<'a>(api: &'a Ready, streams: &[StreamName]) -> BTreeMap<&'a str, Asking<'a>> {
     let mut found = BTreeMap::new();
     let selected = streams
         .iter()
@@ -89,7 +89,7 @@ fn own_request(spec: &Arc<StreamSpec>) -> Option<&StreamSpec> {
     (spec.origin == Origin::Own && spec.request.is_some()).then_some(&**spec)
 }
 
-async fn ask_probe(api: &Inner, probe: &Probe, report: &mut Report) -> Result<bool> {
+async fn ask_probe(api: &Ready, probe: &Probe, report: &mut Report) -> Result<bool> {
     let scope = Scope {
         config: Some(&api.config),
         ..Scope::default()
@@ -138,7 +138,7 @@ async fn ask_probe(api: &Inner, probe: &Probe, report: &mut Report) -> Result<bo
     }
 }
 
-async fn ask_stream(api: &Inner, asking: Asking<'_>) -> Result<Finding> {
+async fn ask_stream(api: &Ready, asking: Asking<'_>) -> Result<Finding> {
     let Asking { spec, what } = asking;
     let name = format!("{what} {}", spec.name);
     if spec.job.is_some() {
@@ -197,7 +197,7 @@ fn nobody(spec: &StreamSpec) -> Option<Value> {
     Some(each)
 }
 
-async fn ask_once(api: &Inner, spec: &StreamSpec) -> Result<(), Failure> {
+async fn ask_once(api: &Ready, spec: &StreamSpec) -> Result<(), Failure> {
     let now = tributary_model::now().timestamp_millis();
     let each = match &spec.each {
         Some(Parent::Values(values)) => values.first().map(|value| Value::from(value.as_str())),

@@ -2,13 +2,13 @@
 
 use tributary_model::{Catalog, Stream, StreamName};
 
-use crate::api::Inner;
 use crate::manifest::cursor::CursorSpec;
 use crate::manifest::stream::StreamSpec;
+use crate::ready::Ready;
 use crate::sheet::declared;
 
 /// Every stream, with its key and the columns that are known before a record was seen.
-pub(crate) fn discover(api: &Inner) -> Catalog {
+pub(crate) fn discover(api: &Ready) -> Catalog {
     let shown = api.manifest.streams.values().filter(|spec| !spec.hidden);
     let streams = shown.map(|spec| Stream {
         name: StreamName::plain(&spec.name),
@@ -37,7 +37,7 @@ fn cursor(spec: &StreamSpec) -> Option<String> {
 }
 
 /// The permission that a stream takes: its own, or that of the stream its records come out of.
-fn needs(api: &Inner, spec: &StreamSpec) -> Option<String> {
+fn needs(api: &Ready, spec: &StreamSpec) -> Option<String> {
     let above = || api.manifest.stream(spec.driver()?);
     spec.needs.clone().or_else(|| needs(api, above()?))
 }

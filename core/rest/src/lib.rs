@@ -23,6 +23,7 @@ mod path;
 mod point;
 mod problem;
 mod read;
+mod ready;
 mod record;
 mod replay;
 mod seen;

@@ -10,11 +10,11 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 use tributary_model::{Error, ErrorKind, Result, Vault};
 
-use crate::api;
 use crate::http::{Call, Client, Failure, Fetched, Refusals};
 use crate::manifest::Manifest;
 use crate::manifest::request::{Method, Target};
 use crate::manifest::settings;
+use crate::ready;
 use crate::template::Scope;
 
 /// What asks an API.
@@ -57,7 +57,7 @@ impl Http {
             config: Some(&config),
             ..Scope::default()
         };
-        let mut client = api::client(manifest, &config, &scope, None)?;
+        let mut client = ready::client(manifest, &config, &scope, None)?;
         for base in more {
             client.origin.add(base)?;
         }

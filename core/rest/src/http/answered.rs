@@ -6,10 +6,9 @@ use serde_json::{Map, Value};
 use tributary_model::{Result, now};
 
 use crate::manifest::rule::Answer;
-use crate::replay::Told;
+use crate::replay::recorded::Told;
 
 use super::body::{Body, Spool};
-use super::client::Response;
 use super::limits::Heard;
 use super::wait::retry_after;
 
@@ -26,6 +25,15 @@ pub(super) struct Answered {
     /// Whether none came in time, though the API was there.
     is_late: bool,
     pub(super) why: Option<String>,
+}
+
+/// An answer.
+#[derive(Debug)]
+pub(crate) struct Response {
+    pub(crate) status: u16,
+    /// By name in small letters.
+    pub(crate) headers: Map<String, Value>,
+    pub(crate) body: Body,
 }
 
 /// A failing answer, as far as it can be understood.

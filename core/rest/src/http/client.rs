@@ -6,16 +6,15 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 use tokio::time::Instant;
 use tributary_model::{Error, ErrorKind, Meter, Result, Secret, failpoint, meter};
 
 use crate::manifest::rule::{Outcome, Rule};
-use crate::replay::Recorded;
+use crate::replay::recorded::Recorded;
 
-use super::answered::{Answered, Reading};
+use super::answered::{Answered, Reading, Response};
 use super::auth::Auth;
-use super::body::Body;
 use super::call::{Call, Refusals, Sent};
 use super::decide::{Decision, Failure, decide, kind_of};
 use super::limits::Limits;
@@ -77,15 +76,6 @@ pub(crate) enum Fetched {
     Shrink(Error),
     /// Ask for a shorter window.
     Narrow(Error),
-}
-
-/// An answer.
-#[derive(Debug)]
-pub(crate) struct Response {
-    pub(crate) status: u16,
-    /// By name in small letters.
-    pub(crate) headers: Map<String, Value>,
-    pub(crate) body: Body,
 }
 
 impl Client {

@@ -14,9 +14,10 @@ mod rate;
 mod token;
 mod wait;
 
+pub(crate) use answered::Response;
 pub(crate) use body::{Cut, Pieces, Unfit, text};
 pub(crate) use call::{Call, Refusals, Sent, missing};
-pub(crate) use client::{Client, Fetched, Parts, Response};
+pub(crate) use client::{Client, Fetched, Parts};
 pub(crate) use decide::Failure;
 pub use hook::Hook;
 pub(crate) use limits::Limits;

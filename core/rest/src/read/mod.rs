@@ -32,10 +32,10 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::Value;
 use tributary_model::{Error, ErrorKind, Output, ReadRequest, Result, StreamName};
 
-use crate::api::Inner;
 use crate::cursor::Cursor;
 use crate::http::Failure;
 use crate::point::Point;
+use crate::ready::Ready;
 use crate::template::Scope;
 
 use gate::Gate;
@@ -51,7 +51,7 @@ const SIDE_BY_SIDE: usize = 4;
 /// One reading.
 #[derive(Debug)]
 pub(crate) struct Reader<'a> {
-    pub(crate) api: &'a Inner,
+    pub(crate) api: &'a Ready,
     gate: Gate<'a>,
     /// When it began, milliseconds.
     now: Point,
@@ -63,7 +63,7 @@ pub(crate) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     /// Begins a reading.
-    pub(crate) async fn new(api: &'a Inner, out: &'a Output<Cursor>) -> Result<Self> {
+    pub(crate) async fn new(api: &'a Ready, out: &'a Output<Cursor>) -> Result<Self> {
         let token = api.client.token().await?;
         Ok(Self {
             api,

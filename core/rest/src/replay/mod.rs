@@ -1,6 +1,6 @@
 //! A manifest tried out on recorded exchanges: no network, no account, the same engine.
 
-mod recorded;
+pub(crate) mod recorded;
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use crate::manifest::Manifest;
 use crate::manifest::settings::Kind;
 use crate::problem::{Log, Problems};
 
-pub(crate) use recorded::{Recorded, Told};
+use recorded::Recorded;
 
 /// Bytes in flight.
 const BUDGET: usize = 64 << 20;

@@ -8,7 +8,7 @@ use std::io::Read;
 use crate::json::{Broken, Raw, Scanner};
 use crate::path::Path;
 
-use super::pieces::Emit;
+use super::emit::Emit;
 use super::window::Window;
 use super::{HELD, Unfit};
 

@@ -5,7 +5,7 @@ use std::io::Read;
 use crate::json::Scanner;
 
 use super::Unfit;
-use super::pieces::Emit;
+use super::emit::Emit;
 use super::window::Window;
 
 /// One value after the other; usually each has a line.

@@ -6,6 +6,7 @@
 //! memory is no trouble. // G2 G6
 
 mod cut;
+mod emit;
 #[cfg(test)]
 mod engine_tests;
 mod lines;

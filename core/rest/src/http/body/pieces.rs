@@ -8,10 +8,8 @@ use tokio::sync::mpsc;
 use crate::manifest::stream::Decode;
 use crate::path::Path;
 
+use super::emit::Emit;
 use super::{Body, HELD, MAX_WHOLE, Unfit, cut, lines, table, unpack};
-
-/// What takes a page.
-pub(super) type Emit<'e> = dyn FnMut(String) -> Result<(), Unfit> + 'e;
 
 /// Whether one answer may become several pages.
 #[derive(Clone, Debug, PartialEq, Eq)]

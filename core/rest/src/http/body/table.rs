@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use serde_json::Value;
 
-use super::pieces::Emit;
+use super::emit::Emit;
 use super::{MARK, MAX_WHOLE, Unfit};
 
 /// Rows after the heading, a page each time there are `most` bytes of them.
