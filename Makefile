@@ -10,7 +10,7 @@ export DUCKDB_LIB_DIR ?= $(TRIBUTARY_CACHE)/lib
 export CARGO_TARGET_DIR ?= $(TRIBUTARY_CACHE)/target
 export LD_LIBRARY_PATH := $(DUCKDB_LIB_DIR)$(if $(LD_LIBRARY_PATH),:$(LD_LIBRARY_PATH))
 
-.PHONY: help setup build demo test lint fmt deny bench soak services env
+.PHONY: help setup build demo test lint fmt deny bench huge soak services env
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,7 +18,8 @@ help: ## List what can be made
 setup: ## Install what is missing: MariaDB, MySQL and DuckDB for builds and tests
 	@scripts/setup.sh
 
-build: setup ## Build the program
+build: ## Build the program
+	@scripts/setup.sh build
 	cargo build -p tributary
 
 demo: ## Move a small shop from MariaDB to DuckDB, and watch
@@ -42,6 +43,9 @@ deny: ## Check licenses and sources of dependencies (builds cargo-deny the first
 bench: setup ## Measure, in a release build; takes minutes (OPTIONS=--help lists what can be chosen)
 	cargo build --release -p tributary -p tributary-testkit --bin tributary --bin bench
 	"$$CARGO_TARGET_DIR/release/bench" $(OPTIONS)
+
+huge: setup ## Move a transaction of 5,000,000 rows, and watch the memory
+	cargo test -p tributary --test tests -- --ignored --nocapture g6_five_million_rows
 
 MINUTES ?= 10
 soak: setup ## Run a daemon under load and faults, and watch it (MINUTES=10)

@@ -81,7 +81,8 @@ start_server() {
 }
 
 heading "Getting ready"
-scripts/setup.sh
+scripts/setup.sh demo
+note "The first build takes some minutes."
 cargo build -p tributary -p tributary-testkit --bin tributary --bin shop
 PATH="$bin:$PATH:/usr/sbin"
 began=$SECONDS

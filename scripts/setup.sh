@@ -1,6 +1,9 @@
 #!/usr/bin/env bash
 # Installs what building and testing need and what is not there yet. Run it as often as you like:
 # with everything in place it takes a moment and needs neither root nor a network.
+#   setup.sh          everything, for the tests too
+#   setup.sh build    what `make build` needs
+#   setup.sh demo     what `make demo` needs
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source scripts/env.sh
@@ -40,10 +43,16 @@ debian() {
 }
 
 tools() {
+    local needed found
     have cargo || fail "Rust is missing. Install it with rustup, then run this again."
+    # A cargo without rustup does not fetch the toolchain that the project names.
+    needed=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' Cargo.toml)
+    found=$(cargo --version | awk '{print $2}')
+    printf '%s\n' "$needed" "$found" | sort --check=quiet --version-sort ||
+        fail "Rust $needed is needed, and this cargo is $found. Install Rust with rustup, which brings the right one."
     have cc || debian build-essential
     have setpriv || debian util-linux
-    step "Rust" "$(cargo --version)"
+    step "Rust" "$found"
 }
 
 mariadb() {
@@ -166,11 +175,10 @@ remove() {
 mkdir -p "$TRIBUTARY_CACHE"
 exec 9>"$TRIBUTARY_CACHE/setup.lock"
 flock 9
-tools
-mariadb
-postgresql
-duckdb
-mysql
-python
-checkers
-chromium
+case "${1:-everything}" in
+build) parts=(tools duckdb) ;;
+demo) parts=(tools mariadb duckdb) ;;
+everything) parts=(tools mariadb postgresql duckdb mysql python checkers chromium) ;;
+*) fail "\`$1\` is not known. Write \`build\`, \`demo\`, or nothing for everything." ;;
+esac
+for part in "${parts[@]}"; do "$part"; done
