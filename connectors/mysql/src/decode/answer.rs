@@ -16,14 +16,14 @@ const SPARE: usize = 2;
 /// A column of an answer in the binary protocol.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Answer {
-    form: Form,
+    pub(super) form: Form,
     /// Whether its bytes were fetched as they are, and are not the server's UTF-8.
     pub(crate) raw: bool,
 }
 
 /// How a value lies in a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
+pub(super) enum Form {
     Int(usize),
     UInt(usize),
     Float,
@@ -54,6 +54,24 @@ impl Answer {
             form: form(column.column_type(), column.flags()),
             raw: column.character_set() == BINARY,
         }
+    }
+
+    /// Takes a value that is not NULL.
+    ///
+    /// # Errors
+    /// Fails where it does not lie as the server described it.
+    #[inline]
+    pub(super) fn value<'p>(self, rest: &mut Reader<'p>) -> Result<Sent<'p>> {
+        Ok(match self.form {
+            Form::Int(width) => Sent::Int(extended(rest.little(width)?, width)),
+            Form::UInt(width) => Sent::UInt(rest.little(width)?),
+            Form::Float => Sent::Float(f32::from_bits(rest.little(4)? as u32)),
+            Form::Double => Sent::Double(f64::from_bits(rest.little(8)?)),
+            Form::Moment => Sent::Moment(moment(rest)?),
+            Form::Span => Sent::Span(span(rest)?),
+            Form::Bytes => Sent::Bytes(rest.length_encoded_bytes()?),
+            Form::Null => Sent::Null,
+        })
     }
 }
 
@@ -104,23 +122,26 @@ impl<'p> Values<'p> {
     /// The next value, which lies as `column` says.
     #[inline]
     pub(crate) fn next(&mut self, column: Answer) -> Result<Sent<'p>> {
+        match self.next_is_null() {
+            true => Ok(Sent::Null),
+            false => column.value(&mut self.rest),
+        }
+    }
+
+    /// Goes on to the next value and tells whether it is NULL. One that is not lies in
+    /// [`Self::rest`] and has to be taken from there.
+    #[inline]
+    pub(super) fn next_is_null(&mut self) -> bool {
         let at = self.index;
         self.index += 1;
         let byte = self.nulls.get(at / 8).copied().unwrap_or_default();
-        if byte >> (at % 8) & 1 == 1 {
-            return Ok(Sent::Null);
-        }
-        let rest = &mut self.rest;
-        Ok(match column.form {
-            Form::Int(width) => Sent::Int(extended(rest.little(width)?, width)),
-            Form::UInt(width) => Sent::UInt(rest.little(width)?),
-            Form::Float => Sent::Float(f32::from_bits(rest.little(4)? as u32)),
-            Form::Double => Sent::Double(f64::from_bits(rest.little(8)?)),
-            Form::Moment => Sent::Moment(moment(rest)?),
-            Form::Span => Sent::Span(span(rest)?),
-            Form::Bytes => Sent::Bytes(rest.length_encoded_bytes()?),
-            Form::Null => Sent::Null,
-        })
+        byte >> (at % 8) & 1 == 1
+    }
+
+    /// What has not been taken.
+    #[inline]
+    pub(super) fn rest(&mut self) -> &mut Reader<'p> {
+        &mut self.rest
     }
 
     /// # Errors
@@ -144,7 +165,7 @@ fn extended(number: u64, width: usize) -> i64 {
 
 /// Trailing zeros are left out: nothing, a date, a time of day, a fraction.
 #[inline]
-fn moment(rest: &mut Reader<'_>) -> Result<Moment> {
+pub(super) fn moment(rest: &mut Reader<'_>) -> Result<Moment> {
     let length = rest.byte()?;
     let mut moment = Moment::default();
     if !matches!(length, 0 | 4 | 7 | 11) {

@@ -163,7 +163,9 @@ impl RowBuilder {
         }
         let mut values = Values::of(packet, columns.len())?;
         for (index, (cell, column)) in self.cells.iter_mut().zip(columns).enumerate() {
-            if cell.push_sent(values.next(*column)?, column.raw)? == Stored::StandIn {
+            if values.next_is_null() {
+                cell.push_null();
+            } else if cell.push_next(values.rest(), *column)? == Stored::StandIn {
                 self.stand_ins.push(index);
             }
         }

@@ -5,21 +5,50 @@
 
 use tributary_model::{Error, Result};
 
-use super::answer::Sent;
+use super::answer::{Answer, Form, Sent, moment as read_moment};
 use super::cell::{Cell, Stored};
 use super::charset::Charset;
 use super::from_image::{geometry, pad, vector};
 use super::geojson::write_geojson;
-use super::reader::{big, malformed};
+use super::reader::{Reader, big, malformed};
 use super::store::Varying;
 use super::temporal::{Moment, Span};
 
 impl Cell {
-    /// Adds a value of the binary protocol; `raw` tells whether its column was fetched as bytes.
+    /// Adds the value that `rest` begins with, which is not NULL.
+    ///
+    /// What most columns are goes in from where it lies; making a [`Sent`] of it first and looking
+    /// at both again cost a third of the decoder's time.
     ///
     /// # Errors
     /// Fails where the value is not of the column's kind.
     #[inline]
+    pub(super) fn push_next(&mut self, rest: &mut Reader<'_>, column: Answer) -> Result<Stored> {
+        match (&mut *self, column.form) {
+            (Self::I64(out), Form::Int(8)) => out.push(i64::from_le_bytes(rest.array()?)),
+            (Self::I32(out), Form::Int(4)) => out.push(i32::from_le_bytes(rest.array()?)),
+            (Self::Decimal(packing, out), Form::Bytes) => {
+                out.push(packing.parse_narrow(rest.length_encoded_bytes()?)?);
+            }
+            (Self::Text(charset, out), Form::Bytes) if !column.raw || charset.same_as_server() => {
+                out.push(rest.length_encoded_bytes()?)?;
+            }
+            (Self::Date(stand, out), Form::Moment) => {
+                let moment = read_moment(rest)?;
+                if !moment.is_real() {
+                    return Ok(stand.put(moment, out));
+                }
+                out.push(moment.days());
+            }
+            (cell, _) => return cell.push_sent(column.value(rest)?, column.raw),
+        }
+        Ok(Stored::Itself)
+    }
+
+    /// Adds a value of the binary protocol; `raw` tells whether its column was fetched as bytes.
+    ///
+    /// # Errors
+    /// Fails where the value is not of the column's kind.
     pub(super) fn push_sent(&mut self, value: Sent<'_>, raw: bool) -> Result<Stored> {
         match (self, value) {
             (cell, Sent::Null) => cell.push_null(),

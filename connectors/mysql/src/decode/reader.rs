@@ -56,6 +56,21 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// The next `N` bytes.
+    ///
+    /// # Errors
+    /// Fails where there are fewer.
+    #[inline]
+    pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
+        match self.rest.split_first_chunk() {
+            Some((taken, rest)) => {
+                self.rest = rest;
+                Ok(*taken)
+            }
+            None => Err(too_short(N, self.rest.len())),
+        }
+    }
+
     /// One byte.
     ///
     /// # Errors
@@ -108,7 +123,20 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// Fails where there are fewer.
+    #[inline]
     pub(crate) fn length_encoded_bytes(&mut self) -> Result<&'a [u8]> {
+        // Most are short: a byte of length.
+        if let Some((&count @ 0..=250, rest)) = self.rest.split_first()
+            && let Some((taken, rest)) = rest.split_at_checked(count.into())
+        {
+            self.rest = rest;
+            return Ok(taken);
+        }
+        self.long_bytes()
+    }
+
+    #[cold]
+    fn long_bytes(&mut self) -> Result<&'a [u8]> {
         let count = self.count()?;
         self.take(count)
     }

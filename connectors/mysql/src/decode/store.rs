@@ -42,7 +42,7 @@ impl<T: Copy + Default> Fixed<T> {
         taken
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn push(&mut self, value: T) {
         self.values.push(value);
         self.nulls.append_non_null();
@@ -145,7 +145,7 @@ impl Varying {
     ///
     /// # Errors
     /// Fails where the column has outgrown what a batch can hold.
-    #[inline]
+    #[inline(always)]
     pub(super) fn seal(&mut self) -> Result<()> {
         match i32::try_from(self.data.len()) {
             Ok(end) => {
@@ -157,7 +157,7 @@ impl Varying {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn push(&mut self, value: &[u8]) -> Result<()> {
         self.data.extend_from_slice(value);
         self.seal()
