@@ -11,6 +11,7 @@ use crate::error::{At, Issue};
 use crate::interpolate::Filled;
 use crate::kinds::{KindSpec, Kinds, Misfit};
 use crate::path::{Path, section};
+use crate::redact::redact;
 use crate::suggest;
 use crate::table::{self, RESERVED};
 use crate::validate::Verdict;
@@ -81,29 +82,6 @@ fn refused(
 /// The kind that a `type:` names.
 fn find<'k>(kinds: &'k [KindSpec], name: &Value) -> Option<&'k KindSpec> {
     kinds.iter().find(|kind| Some(kind.name) == name.as_str())
-}
-
-/// `message` without any text of `value`, found at `path`, that may be secret. // G8
-pub(crate) fn redact(
-    message: &str,
-    value: &Value,
-    path: &Path,
-    doubtful: &dyn Fn(&Path) -> bool,
-) -> String {
-    let message = message.to_owned();
-    match value {
-        Value::String(text) if !text.is_empty() && doubtful(path) => message.replace(text, "***"),
-        Value::Array(items) => items
-            .iter()
-            .enumerate()
-            .fold(message, |message, (index, item)| {
-                redact(&message, item, &path.index(index), doubtful)
-            }),
-        Value::Object(fields) => fields.iter().fold(message, |message, (key, item)| {
-            redact(&message, item, &path.key(key), doubtful)
-        }),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => message,
-    }
 }
 
 fn bad_name(name: &str, path: &Path) -> Option<Issue> {

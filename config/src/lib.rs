@@ -26,6 +26,7 @@ mod marks;
 mod outline;
 mod path;
 mod plan;
+mod redact;
 mod rejections;
 mod report;
 mod scalar;

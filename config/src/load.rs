@@ -17,6 +17,7 @@ use crate::layers::{self, Environment};
 use crate::marks::Span;
 use crate::path::Path;
 use crate::plan::{self, Plan};
+use crate::redact::redact;
 use crate::report::Reporter;
 use crate::schema;
 use crate::telemetry;
@@ -199,7 +200,7 @@ fn not_a_mapping(document: &Document) -> Option<Issue> {
 /// Turns a document without known mistakes into its types.
 fn read_checked(value: &Value) -> Result<Plan, Issue> {
     let file = File::deserialize(value).map_err(|why| {
-        let why = checks::redact(&why.to_string(), value, &Path::default(), &|_| true);
+        let why = redact(&why.to_string(), value, &Path::default(), &|_| true);
         Issue::new(At::File, format!("the configuration can't be read: {why}"))
     })?;
     Ok(plan::fill_in(file))
