@@ -6,6 +6,7 @@
 //! Deliberately absent: labels beyond those of the families below. Names of connections and streams
 //! come from the configuration and the source's tables, and are bounded by them.
 
+mod gauges;
 mod text;
 
 use std::collections::BTreeMap;
@@ -160,7 +161,7 @@ impl Metrics {
         }
         lengths(&mut text, &series.lengths);
         drop(series);
-        gauges(&mut text, views, now);
+        gauges::write(&mut text, views, now);
         text.family(
             "tributary_build_info",
             "1, with the version of the program.",
@@ -185,97 +186,6 @@ fn lengths(text: &mut Text, lengths: &BTreeMap<Labels, Lengths>) {
         text.sample(&format!("{NAME}_sum"), labels, of.sum);
         text.sample(&format!("{NAME}_count"), labels, of.count as f64);
     }
-}
-
-/// A gauge that follows from a view: its labels beyond the connection's, and its value.
-type Reading<'v> = (Option<&'v str>, f64);
-
-fn gauges(text: &mut Text, views: &[ConnectionView], now: DateTime<Utc>) {
-    let gauge = |text: &mut Text,
-                 name: &str,
-                 help: &str,
-                 read: &dyn Fn(&ConnectionView) -> Vec<Reading<'_>>| {
-        text.family(name, help, Kind::Gauge);
-        for view in views {
-            for (stream, value) in read(view) {
-                let mut labels = vec![("connection", view.connection.as_str())];
-                labels.extend(stream.map(|stream| ("stream", stream)));
-                text.sample(name, &text::labels(&labels), value);
-            }
-        }
-    };
-    gauge(
-        text,
-        "tributary_source_lag_seconds",
-        "How far the destination is behind its source: seconds since the last moment as of which it is complete.",
-        &|view| {
-            let lag = view
-                .complete_as_of
-                .map(|at| (now - at).as_seconds_f64().max(0.0));
-            lag.map(|lag| (None, lag)).into_iter().collect()
-        },
-    );
-    gauge(
-        text,
-        "tributary_source_lag_bytes",
-        "What is still to be read of the source's log, bytes.",
-        &|view| of_log(view, |log| Some(log.behind_bytes as f64)),
-    );
-    gauge(
-        text,
-        "tributary_source_log_headroom_bytes",
-        "What the source would have to delete of its log before it comes to where it is read, bytes.",
-        &|view| of_log(view, |log| Some(log.headroom_bytes as f64)),
-    );
-    gauge(
-        text,
-        "tributary_source_log_headroom_seconds",
-        "How long until the source deletes what is read next of its log, seconds.",
-        &|view| of_log(view, |log| log.headroom_seconds),
-    );
-    gauge(
-        text,
-        "tributary_last_commit_timestamp_seconds",
-        "When rows of the stream last committed, seconds since 1970.",
-        &|view| {
-            let committed = |stream: &'_ crate::view::StreamView| {
-                stream
-                    .last_commit_at
-                    .map(|at| at.timestamp_millis() as f64 / 1e3)
-            };
-            let streams = view.streams.iter();
-            streams
-                .filter_map(|stream| Some((Some(stream.stream.as_str()), committed(stream)?)))
-                .collect()
-        },
-    );
-    gauge(
-        text,
-        "tributary_snapshot_rows_done",
-        "Rows that the first copy of the stream has read.",
-        &|view| of_streams(view, |stream| stream.snapshot_rows_done),
-    );
-    gauge(
-        text,
-        "tributary_snapshot_rows_estimate",
-        "Rows that the source thinks the stream has.",
-        &|view| of_streams(view, |stream| stream.snapshot_rows_estimate),
-    );
-}
-
-fn of_log(view: &ConnectionView, read: impl Fn(&LogView) -> Option<f64>) -> Vec<Reading<'_>> {
-    let value = view.log.as_ref().and_then(read);
-    value.map(|value| (None, value)).into_iter().collect()
-}
-
-fn of_streams(
-    view: &ConnectionView,
-    read: impl Fn(&crate::view::StreamView) -> Option<u64>,
-) -> Vec<Reading<'_>> {
-    let streams = view.streams.iter();
-    streams
-        .filter_map(|stream| Some((Some(stream.stream.as_str()), read(stream)? as f64)))
-        .collect()
 }
 
 /// Counts for one connection.
