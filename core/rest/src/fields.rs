@@ -37,6 +37,26 @@ impl<'n> Fields<'n> {
         (value.value != Yaml::Null).then_some(value)
     }
 
+    /// What `read` makes of the value of a key, where it is there.
+    pub(crate) fn read<T>(
+        &mut self,
+        key: &'static str,
+        log: &mut Log,
+        read: impl FnOnce(&'n Node, &mut Log) -> Option<T>,
+    ) -> Option<T> {
+        self.take(key).and_then(|node| read(node, log))
+    }
+
+    /// The same of a list, which may be left out.
+    pub(crate) fn list<T>(
+        &mut self,
+        key: &'static str,
+        log: &mut Log,
+        read: impl FnOnce(&'n Node, &mut Log) -> Vec<T>,
+    ) -> Vec<T> {
+        self.take(key).map_or_else(Vec::new, |node| read(node, log))
+    }
+
     /// The value of a key that must be there.
     pub(crate) fn need(&mut self, key: &'static str, log: &mut Log) -> Option<&'n Node> {
         let found = self.take(key);

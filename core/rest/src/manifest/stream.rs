@@ -118,23 +118,10 @@ impl StreamSpec {
         fields.take("is");
         let at = fields.at;
         let request = RequestSpec::take(fields, log);
-        let job = fields.take("job").and_then(|node| Job::read(node, log));
-        let ways = fields
-            .take("records")
-            .map_or_else(Vec::new, |node| texts(node, log));
-        let mut ways = ways.iter().map(|way| {
-            let parsed = Records::parse(way).map_err(|why| log.add(at, why));
-            parsed.unwrap_or_default()
-        });
-        let (records, elsewhere) = (ways.next().unwrap_or_default(), ways.collect());
+        let job = fields.read("job", log, Job::read);
+        let (records, elsewhere) = ways(fields, log);
         read_inner(name, fields, log, inner);
-        let mut list = |key| {
-            fields
-                .take(key)
-                .map_or_else(Vec::new, |node| texts(node, log))
-        };
-        let (key, drop, null_empty) = (list("key"), list("drop"), list("null_empty"));
-        let optional = fields.take("optional").and_then(|node| truth(node, log)) == Some(true);
+        let optional = fields.read("optional", log, truth) == Some(true);
         let mut spec = Self {
             name: name.to_owned(),
             at,
@@ -143,46 +130,24 @@ impl StreamSpec {
             job,
             records,
             elsewhere,
-            key,
-            drop,
-            null_empty,
-            decode: fields
-                .take("decode")
-                .map_or_else(Vec::new, |node| decode(node, log)),
-            keep: fields
-                .take("keep")
-                .map_or_else(Vec::new, |node| keep(node, log)),
-            filter: fields.take("where").and_then(|node| Cond::read(node, log)),
-            types: fields
-                .take("types")
-                .map_or_else(Vec::new, |node| types(node, log)),
-            pages: fields
-                .take("pages")
-                .and_then(|node| Pager::read(node, log))
-                .unwrap_or_default(),
-            cursor: fields
-                .take("cursor")
-                .and_then(|node| CursorSpec::read(node, log)),
-            each: fields.take("each").and_then(|node| Parent::read(node, log)),
-            sweeps: fields.take("sweeps").map_or_else(Vec::new, |node| {
-                crate::fields::items(node)
-                    .iter()
-                    .map(|item| pairs(Some(item), log))
-                    .collect()
-            }),
-            feed: fields
-                .take("feed")
-                .and_then(|node| FeedUse::read(node, log)),
-            delete: fields.take("delete").and_then(|node| Cond::read(node, log)),
-            belongs_to: fields
-                .take("belongs_to")
-                .map_or_else(Vec::new, |node| texts(node, log)),
-            complete: fields.take("complete").and_then(|node| complete(node, log)),
-            errors: fields
-                .take("errors")
-                .map_or_else(Vec::new, |node| rules(node, log)),
-            needs: fields.take("needs").and_then(|node| text(node, log)),
-            hidden: fields.take("hidden").and_then(|node| truth(node, log)) == Some(true),
+            key: fields.list("key", log, texts),
+            drop: fields.list("drop", log, texts),
+            null_empty: fields.list("null_empty", log, texts),
+            decode: fields.list("decode", log, decode),
+            keep: fields.list("keep", log, keep),
+            filter: fields.read("where", log, Cond::read),
+            types: fields.list("types", log, types),
+            pages: fields.read("pages", log, Pager::read).unwrap_or_default(),
+            cursor: fields.read("cursor", log, CursorSpec::read),
+            each: fields.read("each", log, Parent::read),
+            sweeps: fields.list("sweeps", log, sweeps),
+            feed: fields.read("feed", log, FeedUse::read),
+            delete: fields.read("delete", log, Cond::read),
+            belongs_to: fields.list("belongs_to", log, texts),
+            complete: fields.read("complete", log, complete),
+            errors: fields.list("errors", log, rules),
+            needs: fields.read("needs", log, text),
+            hidden: fields.read("hidden", log, truth) == Some(true),
         };
         if optional {
             spec.errors.push(Rule::optional());
@@ -268,6 +233,22 @@ fn read_inner(name: &str, fields: &mut Fields<'_>, log: &mut Log, inner: &mut Ve
         fields.close(log);
         inner.extend(spec);
     }
+}
+
+/// Where the records are in an answer, and where else they may be.
+fn ways(fields: &mut Fields<'_>, log: &mut Log) -> (Records, Vec<Records>) {
+    let at = fields.at;
+    let ways = fields.list("records", log, texts);
+    let mut ways = ways.iter().map(|way| {
+        let parsed = Records::parse(way).map_err(|why| log.add(at, why));
+        parsed.unwrap_or_default()
+    });
+    (ways.next().unwrap_or_default(), ways.collect())
+}
+
+fn sweeps(node: &Node, log: &mut Log) -> Vec<Pairs> {
+    let items = crate::fields::items(node).iter();
+    items.map(|item| pairs(Some(item), log)).collect()
 }
 
 pub(crate) fn rules(node: &Node, log: &mut Log) -> Vec<Rule> {
