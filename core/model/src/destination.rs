@@ -179,8 +179,10 @@ pub enum Old {
     Gone,
     /// It stays under another name, which is free.
     Kept(TableName),
-    /// It stays, being a history: the versions beside continue it. A key that is not among them ends,
-    /// one whose first version beside is what is current goes on as it is.
+    /// What it has besides goes on; only for destinations that keep histories. In `history` the versions
+    /// beside continue it: a key that is not among them ends, one whose first version beside is what is
+    /// current goes on as it is. In `append` all of its rows stay. In `merge` those of keys that are not
+    /// beside stay, with `deletes: soft` as deleted ones.
     Continued,
 }
 

@@ -1,14 +1,15 @@
 //! The kit for warehouses: text in, text out.
 //!
 //! [`evolve`] says which steps bring a table to its plan, [`Merge`] writes the statements that take
-//! staged rows into it, [`restage`] lets rows that are staged already follow a newer plan,
-//! [`screen`] finds the rows that a warehouse would not hold as what they are, and a [`Dialect`] is what
-//! one warehouse says differently.
+//! staged rows into it, [`carry_over`] keeps what one that is built anew does not bring, [`restage`]
+//! lets rows that are staged already follow a newer plan, [`screen`] finds the rows that a warehouse
+//! would not hold as what they are, and a [`Dialect`] is what one warehouse says differently.
 //!
 //! Invariant: nothing here is executed and nothing is random; the same plan gives the same text.
 //! Deliberately absent: sessions and drivers, and making names legal (the engine's part; here they
 //! are only quoted).
 
+mod carry;
 pub mod cell;
 mod dialect;
 mod evolve;
@@ -20,6 +21,7 @@ mod rows;
 mod screen;
 mod waiting;
 
+pub use carry::carry_over;
 pub use cell::{cell, row};
 pub use dialect::{Dialect, Upsert};
 pub use evolve::{Definition, Found, FoundColumn, Step, evolve};

@@ -4,7 +4,7 @@
 //! new one. Views find a table by its name, so they go on with the new one.
 
 use tributary_model::{Error, ErrorKind, Mode, Old, Result, TableName, TablePlan};
-use tributary_sql::{DELETED, Dialect, IS_CURRENT, SYNCED_AT, VALID_TO};
+use tributary_sql::{DELETED, Dialect, IS_CURRENT, SYNCED_AT, VALID_TO, carry_over};
 
 use crate::describe::Inventory;
 use crate::layout::{Rows, Site, rebuild};
@@ -47,6 +47,16 @@ fn is_wanted(plan: &TablePlan, name: &str) -> bool {
 pub(crate) fn drop_table(site: &Site, table: &TableName) -> Result<()> {
     let drop = format!("DROP TABLE IF EXISTS {}", site.dialect.table(table));
     site.run(&[drop], &format!("dropping {table}"))
+}
+
+/// Takes what the plan's table has besides into the one that takes its place.
+pub(crate) fn carry(site: &Site, plan: &TablePlan, beside: &TableName) -> Result<()> {
+    let inventory = Inventory::of(&site.connection, &[&plan.table, beside])?;
+    let had = inventory.found(&plan.table)?.columns.unwrap_or_default();
+    let has = inventory.found(beside)?.columns.unwrap_or_default();
+    let carried = carry_over(&site.dialect, plan, beside, (&had, &has), &site.synced_at());
+    let doing = format!("taking along what {} has besides", plan.table);
+    site.run(carried.as_slice(), &doing)
 }
 
 /// Gives the table beside the name of the plan's, which goes or gets another one. Of each it is said

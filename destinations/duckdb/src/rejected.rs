@@ -15,7 +15,9 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, RecordBatch, StringArray, TimestampMicrosecondArray};
 use duckdb::{params, params_from_iter};
 use serde_json::Value;
-use tributary_model::{Error, LoadPlan, Mode, Rejection, Result, StreamName, TableName, TablePlan};
+use tributary_model::{
+    Error, LoadPlan, Mode, Old, Rejection, Result, StreamName, TableName, TablePlan,
+};
 use tributary_sql::cell::cell;
 
 use crate::append::{Place, append, batch_of};
@@ -201,9 +203,18 @@ impl Waiting {
         run(site, sql, stream, table)
     }
 
-    /// What waits for the table beside waits for the table itself, in whose place it is now.
-    pub(crate) fn moved(&mut self, site: &Site, plan: &TablePlan, from: &TableName) -> Result<()> {
-        self.void(site, &plan.stream, &plan.table)?;
+    /// What waits for the table beside waits for the table itself, in whose place it is now. What waited
+    /// for that one stays only where each change is a row of its own, and those of before go on.
+    pub(crate) fn moved(
+        &mut self,
+        site: &Site,
+        plan: &TablePlan,
+        from: &TableName,
+        old: &Old,
+    ) -> Result<()> {
+        if (plan.mode, old) != (Mode::Append, &Old::Continued) {
+            self.void(site, &plan.stream, &plan.table)?;
+        }
         let of = |table: &TableName| (plan.stream.clone(), table.to_string());
         if let Some(keys) = self.keys.remove(&of(from)) {
             self.keys.insert(of(&plan.table), keys);

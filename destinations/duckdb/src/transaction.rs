@@ -15,7 +15,7 @@ use tributary_model::{
     Result, StreamName, TableName, TablePlan, TruncateKind,
 };
 
-use crate::beside::{drop_table, make_beside, swap_in};
+use crate::beside::{carry, drop_table, make_beside, swap_in};
 use crate::describe::{Inventory, dialect};
 use crate::error::Explain;
 use crate::file::Database;
@@ -245,21 +245,24 @@ impl Transaction {
         };
         new.settle(&self.site)?;
         match old {
-            Old::Continued => {
+            Old::Continued if plan.mode == Mode::History => {
                 let (target, site) = self.target(plan)?;
                 target.continue_with(site, beside)?;
                 drop_table(site, beside)?;
             }
-            Old::Gone | Old::Kept(_) => {
+            Old::Gone | Old::Kept(_) | Old::Continued => {
                 let mut live = Rows::Untouched;
                 if let Some(mut target) = self.targets.remove(&plan.table) {
                     target.settle(&self.site)?;
                     live = target.rows();
                 }
+                if *old == Old::Continued {
+                    carry(&self.site, plan, beside)?;
+                }
                 swap_in(&self.site, plan, (beside, new.rows()), (old, live))?;
             }
         }
-        self.waiting.moved(&self.site, plan, beside)?;
+        self.waiting.moved(&self.site, plan, beside, old)?;
         note_swap(&self.site, plan, beside, old)
     }
 

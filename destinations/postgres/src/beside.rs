@@ -7,7 +7,7 @@
 
 use sqlx::Row;
 use tributary_model::{Deletes, Error, ErrorKind, Mode, Old, Result, TableName, TablePlan};
-use tributary_sql::{DELETED, Dialect, IS_CURRENT, SYNCED_AT, VALID_TO};
+use tributary_sql::{DELETED, Dialect, IS_CURRENT, SYNCED_AT, VALID_TO, carry_over};
 
 use crate::describe::Inventory;
 use crate::dialect::DIALECT;
@@ -77,6 +77,17 @@ pub(crate) async fn drop_table(site: &mut Site, table: &TableName) -> Result<()>
     site.session
         .run(&drop, &format!("dropping {table}"))
         .await?;
+    Ok(())
+}
+
+/// Takes what the plan's table has besides into the one that takes its place.
+pub(crate) async fn carry(site: &mut Site, plan: &TablePlan, beside: &TableName) -> Result<()> {
+    let inventory = Inventory::of(&mut site.session, &[&plan.table, beside]).await?;
+    let had = inventory.found(&plan.table)?.columns.unwrap_or_default();
+    let has = inventory.found(beside)?.columns.unwrap_or_default();
+    let carried = carry_over(&DIALECT, plan, beside, (&had, &has), &site.synced_at());
+    let doing = format!("taking along what {} has besides", plan.table);
+    site.session.run_all(carried.as_slice(), &doing).await?;
     Ok(())
 }
 

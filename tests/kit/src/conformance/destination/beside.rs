@@ -139,3 +139,51 @@ pub(super) async fn keeps_the_old_one<D: Destination>(subject: &Subject<D>) {
     };
     opened.assert_rows(&old, &["1 ann", "2 bob"]).await;
 }
+
+/// What a table has besides goes on where nobody asked for it to go: changes of before, and rows that
+/// are gone, as `deletes` has it.
+pub(super) async fn goes_on_with_what_there_was<D: Destination>(subject: &Subject<D>) {
+    let mut opened = subject.open("beside carried").await;
+    let position = [("_tributary_position", DataType::Text)];
+    for (name, mode, deletes, columns, expected) in [
+        (
+            "carried_marks",
+            Mode::Merge,
+            Deletes::Soft,
+            &COLUMNS,
+            ["1 new live", "2 old gone", "3 old gone", "4 new live"].as_slice(),
+        ),
+        (
+            "carried_rows",
+            Mode::Merge,
+            Deletes::Ignore,
+            &COLUMNS,
+            ["1 new", "2 old", "3 old", "4 new"].as_slice(),
+        ),
+        (
+            "carried_changes",
+            Mode::Append,
+            Deletes::Hard,
+            &position,
+            ["1 new", "1 old", "2 old", "3 old", "4 new"].as_slice(),
+        ),
+    ] {
+        let live = Arc::new(plan(name, mode, deletes, columns));
+        let next = next_to(&live);
+        let first = rows(&live, &["r 1 old", "r 2 old", "r 3 old"]);
+        opened.load(&[&live], vec![first]).await;
+        if mode == Mode::Merge {
+            opened.load(&[&live], vec![rows(&live, &["d 3 old"])]).await;
+        }
+        let renew = Change::Renew {
+            plan: next.clone(),
+            like: Some(live.table.clone()),
+        };
+        opened
+            .load(&[], vec![renew, rows(&next, &["r 1 new"])])
+            .await;
+        let last = vec![rows(&next, &["r 4 new"]), swap(&live, &next, Old::Continued)];
+        opened.load(&[&next], last).await;
+        opened.assert_rows(&live, expected).await;
+    }
+}

@@ -81,6 +81,9 @@ where
         beside::takes_the_place(&subject).await;
         beside::takes_changes_along(&subject).await;
         beside::keeps_the_old_one(&subject).await;
+        if modes.contains(&Mode::History) {
+            beside::goes_on_with_what_there_was(&subject).await;
+        }
     }
 }
 

@@ -1,0 +1,150 @@
+//! What a table had besides the rows that were read anew.
+//!
+//! A stream that is read anew without anybody asking for it (its cursor is gone, it was stopped or left
+//! out for a while) is built beside its table. Before that one goes, what only it has comes along:
+//!
+//! * `append`: all of its rows, as none is ever changed;
+//! * `merge`: rows of keys that are not among the new ones. They are gone in the source: so they are
+//!   marked with `deletes: soft`, and left as they are with `ignore`. With `hard` none comes.
+//!
+//! A row without its key can't be told from the new ones and does not come. `replace` has nothing
+//! besides, and how a history goes on is in [`crate::history`].
+
+use tributary_model::{Deletes, Mode, TableName, TablePlan};
+
+use crate::merge::{DELETED, SYNCED_AT};
+use crate::{Dialect, FoundColumn};
+
+/// The statement that takes what the table of `plan` has besides into the one `beside`, where there may
+/// be any. `had` and `has` are the columns of the one and the other.
+#[must_use]
+pub fn carry_over<D: Dialect>(
+    dialect: &D,
+    plan: &TablePlan,
+    beside: &TableName,
+    (had, has): (&[FoundColumn], &[FoundColumn]),
+    synced_at: &str,
+) -> Option<String> {
+    let is_in = |columns: &[FoundColumn], name: &str| {
+        let mut names = columns.iter().map(|column| column.name.as_str());
+        names.any(|other| dialect.same_name(other, name))
+    };
+    let shared = || {
+        let shared = has.iter().filter(|column| is_in(had, &column.name));
+        shared.map(|column| column.name.as_str())
+    };
+    let is_keyed = plan.key.iter().all(|key| is_in(had, key));
+    let (columns, condition): (Vec<(&str, String)>, String) = match (plan.mode, plan.deletes) {
+        (Mode::Append, _) => (as_they_are(dialect, shared()), String::new()),
+        (Mode::Merge, Deletes::Ignore) if is_keyed => (
+            as_they_are(dialect, shared()),
+            besides(dialect, plan, beside),
+        ),
+        (Mode::Merge, Deletes::Soft) if is_keyed => {
+            let own = shared().filter(|name| ![DELETED, SYNCED_AT].contains(name));
+            let mut columns = as_they_are(dialect, own);
+            let (deleted, synced) = (dialect.quote(DELETED), dialect.quote(SYNCED_AT));
+            let at = match is_in(had, DELETED) {
+                true => {
+                    format!("CASE WHEN t.{deleted} THEN t.{synced} ELSE {synced_at} END")
+                }
+                false => synced_at.to_owned(),
+            };
+            columns.extend([(DELETED, "TRUE".to_owned()), (SYNCED_AT, at)]);
+            (columns, besides(dialect, plan, beside))
+        }
+        (Mode::Merge | Mode::Replace | Mode::History, _) => return None,
+    };
+    let (names, values): (Vec<_>, Vec<_>) = columns
+        .into_iter()
+        .map(|(name, value)| (dialect.quote(name), value))
+        .unzip();
+    Some(format!(
+        "INSERT INTO {} ({}) SELECT {} FROM {} AS t{condition}",
+        dialect.table(beside),
+        names.join(", "),
+        values.join(", "),
+        dialect.table(&plan.table)
+    ))
+}
+
+fn as_they_are<'n>(
+    dialect: &impl Dialect,
+    names: impl Iterator<Item = &'n str>,
+) -> Vec<(&'n str, String)> {
+    let value = |name| (name, format!("t.{}", dialect.quote(name)));
+    names.map(value).collect()
+}
+
+/// That a row's key is there, and not among the new ones.
+fn besides(dialect: &impl Dialect, plan: &TablePlan, beside: &TableName) -> String {
+    let keys = || plan.key.iter().map(|key| dialect.quote(key));
+    let known: Vec<_> = keys().map(|key| format!("t.{key} IS NOT NULL")).collect();
+    let same: Vec<_> = keys().map(|key| format!("n.{key} = t.{key}")).collect();
+    format!(
+        " WHERE {} AND NOT EXISTS (SELECT 1 FROM {} AS n WHERE {})",
+        known.join(" AND "),
+        dialect.table(beside),
+        same.join(" AND ")
+    )
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use tributary_model::DataType;
+
+    use super::*;
+    use crate::sample::{Plain, plan};
+
+    fn carried(mode: Mode, deletes: Deletes, had: &[&str]) -> Option<String> {
+        let plan = TablePlan {
+            mode,
+            deletes,
+            ..plan()
+        };
+        let next = TableName {
+            table: "next".to_owned(),
+            ..plan.table.clone()
+        };
+        let columns = |names: &[&str]| -> Vec<FoundColumn> {
+            let column = |name: &&str| FoundColumn {
+                name: (*name).to_owned(),
+                data_type: Some(DataType::Text),
+                sql_type: "TEXT".to_owned(),
+            };
+            names.iter().map(column).collect()
+        };
+        let has = columns(&["id", "note", "new", SYNCED_AT, DELETED]);
+        carry_over(&Plain, &plan, &next, (&columns(had), &has), "NOW")
+    }
+
+    const HAD: [&str; 4] = ["id", "NOTE", "mine", SYNCED_AT];
+
+    #[test]
+    fn what_is_not_read_again_comes_along() {
+        insta::assert_snapshot!(carried(Mode::Merge, Deletes::Soft, &HAD).unwrap(), @r#"INSERT INTO "shop"."next" ("id", "note", "_tributary_deleted", "_tributary_synced_at") SELECT t."id", t."note", TRUE, NOW FROM "shop"."odd ""orders""" AS t WHERE t."id" IS NOT NULL AND NOT EXISTS (SELECT 1 FROM "shop"."next" AS n WHERE n."id" = t."id")"#);
+        let marked = carried(Mode::Merge, Deletes::Soft, &["id", SYNCED_AT, DELETED]).unwrap();
+        assert!(
+            marked.contains("CASE WHEN t.\"_tributary_deleted\" THEN t."),
+            "{marked}"
+        );
+        let ignored = carried(Mode::Merge, Deletes::Ignore, &HAD).unwrap();
+        assert!(
+            ignored.contains("SELECT t.\"id\", t.\"note\", t.\"_tributary_synced_at\""),
+            "{ignored}"
+        );
+        let appended = carried(Mode::Append, Deletes::Hard, &HAD).unwrap();
+        assert!(!appended.contains("WHERE"), "{appended}");
+    }
+
+    #[test]
+    fn nothing_comes_along_where_nothing_may() {
+        assert_eq!(carried(Mode::Merge, Deletes::Hard, &HAD), None);
+        assert_eq!(carried(Mode::Replace, Deletes::Hard, &HAD), None);
+        assert_eq!(
+            carried(Mode::Merge, Deletes::Soft, &["note", SYNCED_AT]),
+            None
+        );
+    }
+}
