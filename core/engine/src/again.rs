@@ -38,16 +38,7 @@ pub async fn retry_rejected(
         Ok(()) => Ending::Complete,
         Err(error) => Ending::Failed(error),
     };
-    let loads = ledger.loads;
-    let (status, streams) = ledger.close(&ending);
-    SyncReport {
-        connection: connection.options.name.clone(),
-        status,
-        duration_seconds: begun.elapsed().as_secs_f64(),
-        loads,
-        streams,
-        error: ending.error().map(Into::into),
-    }
+    ledger.close(&connection.options.name, begun, &ending)
 }
 
 async fn run(

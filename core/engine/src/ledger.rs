@@ -1,11 +1,14 @@
 //! What a run has done so far, over all its attempts.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
 
 use chrono::{DateTime, Utc};
-use tributary_model::{Error, LoadRecord, Phase, StreamCount, StreamName, TableName};
+use tributary_model::{
+    ConnectionName, Error, LoadRecord, Phase, StreamCount, StreamName, TableName,
+};
 
-use crate::report::{ErrorReport, Status, StreamReport};
+use crate::report::{ErrorReport, Status, StreamReport, SyncReport};
 
 /// The entry of one stream.
 #[derive(Debug)]
@@ -138,8 +141,14 @@ impl Ledger {
         Some(doubt)
     }
 
-    /// The outcome, given how the run as a whole ended.
-    pub(crate) fn close(self, ending: &Ending) -> (Status, Vec<StreamReport>) {
+    /// The report, given how the run as a whole ended.
+    pub(crate) fn close(
+        self,
+        connection: &ConnectionName,
+        begun: Instant,
+        ending: &Ending,
+    ) -> SyncReport {
+        let loads = self.loads;
         let streams: Vec<_> = self
             .streams
             .into_iter()
@@ -156,7 +165,14 @@ impl Ledger {
             Ending::Complete if failed == streams.len() => Status::Failed,
             Ending::Complete => Status::Partial,
         };
-        (status, streams)
+        SyncReport {
+            connection: connection.clone(),
+            status,
+            duration_seconds: begun.elapsed().as_secs_f64(),
+            loads,
+            streams,
+            error: ending.error().map(Into::into),
+        }
     }
 }
 

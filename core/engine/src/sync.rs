@@ -72,16 +72,7 @@ async fn report(
         },
         () = stopped => Ending::Interrupted,
     };
-    let loads = ledger.loads;
-    let (status, streams) = ledger.close(&ending);
-    SyncReport {
-        connection: connection.options.name.clone(),
-        status,
-        duration_seconds: begun.elapsed().as_secs_f64(),
-        loads,
-        streams,
-        error: ending.error().map(Into::into),
-    }
+    ledger.close(&connection.options.name, begun, &ending)
 }
 
 async fn run(
