@@ -12,25 +12,23 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMicrosecondType;
-use arrow_array::{
-    ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
-};
-use arrow_select::filter::filter_record_batch;
-use tributary_model::{
-    Deletes, Error, Mode, Op, Presence, Result, TableName, TablePlan, TruncateKind,
-};
+use arrow_array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, TimestampMicrosecondArray};
+use tributary_model::{Deletes, Error, Mode, Op, Presence, Result, TablePlan};
 use tributary_sql::{
-    DELETED, Dialect, FIRST, IS_CURRENT, LIVE, Merge, STAGED_DELETE, STAGED_SEQ, SYNCED_AT, Staged,
-    Staging, VALID_FROM, VALID_TO, restage,
+    DELETED, IS_CURRENT, Merge, STAGED_DELETE, STAGED_SEQ, SYNCED_AT, Staged, Staging, VALID_FROM,
+    VALID_TO, restage,
 };
 
 use crate::append::{Place, append, batch_of};
 use crate::describe::Inventory;
 use crate::dialect::DuckDialect;
-use crate::error::Explain;
 use crate::layout::{Layout, Rows, Site, bring};
 use crate::screen::Screened;
-use crate::window::{Folded, Survivors, Window};
+use crate::window::Window;
+
+mod count;
+mod fold;
+mod gone;
 
 /// Collected rows that are worth starting the appender.
 const PENDING_ROWS: usize = 8 * 1024;
@@ -220,234 +218,6 @@ impl Target {
         Ok(())
     }
 
-    /// Brings everything taken so far into the table.
-    pub(crate) fn settle(&mut self, site: &Site) -> Result<()> {
-        self.flush(site)?;
-        if !self.window.is_empty() {
-            return self.fold_window(site);
-        }
-        let Some(held) = self.staged.take() else {
-            return Ok(());
-        };
-        let merge = Merge {
-            dialect: &site.dialect,
-            plan: &held.plan,
-            staging: &self.staging,
-            synced_at: &site.synced_at(),
-        };
-        let statements = match held.plan.mode {
-            Mode::Append => merge.append(),
-            Mode::Merge | Mode::Replace => {
-                self.layout.touch();
-                merge.fold(held.kind)
-            }
-            Mode::History => {
-                self.layout.touch();
-                merge.fold_history()
-            }
-        };
-        site.run(&statements, &format!("merging into {}", self.plan.table))
-    }
-
-    /// Brings the window into the table.
-    fn fold_window(&mut self, site: &Site) -> Result<()> {
-        let folded = std::mem::take(&mut self.window).fold(&self.plan)?;
-        let doing = format!("merging into {}", self.plan.table);
-        let staged = match folded.has_deletes {
-            true => Staged::Deletes,
-            false => Staged::Upserts,
-        };
-        self.layout.touch();
-        self.store_fold(site, &folded)?;
-        let statements = self.merge(site, |merge| {
-            let mut statements = merge.make_way(staged);
-            if folded.tombstones.is_some() {
-                if self.plan.deletes == Deletes::Soft {
-                    statements.push(merge.insert_tombstones());
-                }
-                statements.push(merge.drop_staging());
-            }
-            statements.push(merge.drop_fold());
-            statements
-        });
-        site.run(&statements, &doing)?;
-        for survivors in folded.rows {
-            self.insert(site, survivors)?;
-        }
-        self.flush(site)
-    }
-
-    /// Puts what becomes of each key, and the tombstones, where the statements look for them.
-    fn store_fold(&self, site: &Site, folded: &Folded) -> Result<()> {
-        let create = self.merge(site, |merge| merge.create_fold())?;
-        site.run(&[create], "making room for keys")?;
-        let is_key = |name: &&str| self.plan.key.iter().any(|key| key == name);
-        let names = self.plan.columns.iter().map(|column| column.name.as_str());
-        let own = names.filter(is_key).zip(folded.keys.iter().cloned());
-        let (live, first): (ArrayRef, ArrayRef) = (
-            Arc::new(folded.live.clone()),
-            Arc::new(folded.first.clone()),
-        );
-        let keys = batch_of(own.chain([(LIVE, live), (FIRST, first)]))?;
-        let connection = &site.connection;
-        append(connection, Place::Temporary(&self.staging.fold), &[keys])?;
-        let Some((rows, numbers)) = &folded.tombstones else {
-            return Ok(());
-        };
-        let create = self.merge(site, |merge| merge.create_staging())?;
-        site.run(&[create], "making room for deleted rows")?;
-        let deletes = BooleanArray::from(vec![true; numbers.len()]);
-        let names = self.plan.columns.iter().map(|column| column.name.as_str());
-        let own = names.zip(rows.columns().iter().cloned());
-        let numbers: ArrayRef = Arc::new(numbers.clone());
-        let more = [(STAGED_SEQ, numbers), (STAGED_DELETE, Arc::new(deletes))];
-        let rows = batch_of(own.chain(more))?;
-        append(connection, Place::Temporary(&self.staging.rows), &[rows])
-    }
-
-    /// Inserts live rows; after a delete they are marked, or left out where deleted rows go.
-    fn insert(&mut self, site: &Site, survivors: Survivors) -> Result<()> {
-        let Survivors {
-            mut rows,
-            mut deleted,
-        } = survivors;
-        if self.plan.deletes != Deletes::Soft && deleted.true_count() > 0 {
-            let keep: BooleanArray = deleted.iter().map(|gone| gone.map(|gone| !gone)).collect();
-            rows = filter_record_batch(&rows, &keep)
-                .map_err(|cause| Error::bug("deleted rows could not be left out").because(cause))?;
-            deleted = BooleanArray::from(vec![false; rows.num_rows()]);
-        }
-        let more = self.system_columns(site, deleted);
-        self.collect(site, rows, more)
-    }
-
-    /// Goes on in a staging table with what the window holds.
-    fn stage_window(&mut self, site: &Site) -> Result<()> {
-        if self.window.is_empty() {
-            return Ok(());
-        }
-        self.route = Route::Staged;
-        for (rows, deletes) in std::mem::take(&mut self.window).into_rows() {
-            self.stage(site, rows, BooleanArray::from(deletes))?;
-        }
-        self.flush(site)
-    }
-
-    /// Rows that agree with one of `of` are gone at this point of the order.
-    pub(crate) fn clear(&mut self, site: &Site, of: RecordBatch) -> Result<()> {
-        if self.plan.mode == Mode::Append || self.plan.deletes == Deletes::Ignore {
-            return Ok(());
-        }
-        self.settle(site)?;
-        self.layout.touch();
-        let schema = of.schema();
-        let names: Vec<&str> = schema.fields().iter().map(|f| f.name().as_str()).collect();
-        let create = self.merge(site, |merge| merge.create_clear(&names))?;
-        site.run(&[create], "making room for what is gone")?;
-        append(
-            &site.connection,
-            Place::Temporary(&self.staging.fold),
-            &[of],
-        )?;
-        if self.plan.mode == Mode::History {
-            let seq = self.next_seq(site)?;
-            let statements = self.merge(site, |merge| merge.clear_history(&names, seq));
-            return site.run(
-                &statements,
-                &format!("clearing rows of {}", self.plan.table),
-            );
-        }
-        let statements = self.merge(site, |merge| merge.clear(&names));
-        site.run(
-            &statements,
-            &format!("clearing rows of {}", self.plan.table),
-        )
-    }
-
-    /// How many rows have each of these hashes, those taken so far included and those marked as
-    /// deleted left out.
-    pub(crate) fn copies(&mut self, site: &Site, hashes: &[String]) -> Result<Vec<u64>> {
-        let doing = "counting equal rows";
-        self.settle(site)?;
-        let asked: ArrayRef = Arc::new(hashes.iter().map(Some).collect::<StringArray>());
-        let places: ArrayRef = Arc::new(Int64Array::from_iter_values(0..hashes.len() as i64));
-        let asked = batch_of([("hash", asked), ("place", places)])?;
-        let connection = &site.connection;
-        let fold = site.dialect.quote(&self.staging.fold);
-        let create = site.dialect.create_temporary(&self.staging.fold);
-        site.run(&[format!("{create} (hash TEXT, place BIGINT)")], doing)?;
-        append(connection, Place::Temporary(&self.staging.fold), &[asked])?;
-        let count = format!(
-            "SELECT f.place, count(*) FROM {} AS t JOIN {fold} AS f \
-             ON t._tributary_id[1:32] = f.hash{} GROUP BY f.place",
-            site.dialect.table(&self.plan.table),
-            match has_marks(site, &self.plan)? {
-                true => " AND t._tributary_deleted IS DISTINCT FROM TRUE",
-                false => "",
-            },
-        );
-        let mut counts = vec![0; hashes.len()];
-        {
-            let mut statement = connection.prepare(&count).explain(doing)?;
-            let mut rows = statement.query([]).explain(doing)?;
-            while let Some(row) = rows.next().explain(doing)? {
-                let (place, count): (i64, i64) =
-                    (row.get(0).explain(doing)?, row.get(1).explain(doing)?);
-                if let Some(own) = counts.get_mut(usize::try_from(place).unwrap_or(usize::MAX)) {
-                    *own = count.unsigned_abs();
-                }
-            }
-        }
-        site.run(&[format!("DROP TABLE {fold}")], doing)?;
-        Ok(counts)
-    }
-
-    /// Empties the table at this point of the order.
-    pub(crate) fn truncate(&mut self, site: &Site, kind: TruncateKind) -> Result<()> {
-        match (kind, self.plan.mode, self.plan.deletes) {
-            // A history of changes keeps what was there; the change itself came as a row.
-            (TruncateKind::Change | TruncateKind::Anew, Mode::Append, _)
-            | (TruncateKind::Change | TruncateKind::Anew, _, Deletes::Ignore) => {
-                return Ok(());
-            }
-            (TruncateKind::Change | TruncateKind::Anew, Mode::History, _) => {
-                return self.close(site, None);
-            }
-            (TruncateKind::Change | TruncateKind::Anew, _, Deletes::Soft) => self.settle(site)?,
-            (TruncateKind::Restart, ..)
-            | (TruncateKind::Change | TruncateKind::Anew, _, Deletes::Hard) => {
-                self.abandon(site)?;
-            }
-        }
-        self.layout.touch();
-        let statements = self.merge(site, |merge| merge.truncate(kind));
-        site.run(&statements, &format!("emptying {}", self.plan.table))
-    }
-
-    /// Ends every current version of a history at this point of the order.
-    pub(crate) fn close(&mut self, site: &Site, at: Option<i64>) -> Result<()> {
-        self.settle(site)?;
-        self.layout.touch();
-        let statements = self.merge(site, |merge| merge.close(at));
-        site.run(
-            &statements,
-            &format!("ending versions in {}", self.plan.table),
-        )
-    }
-
-    /// Goes on with what was built beside, another history, so that it can be dropped.
-    pub(crate) fn continue_with(&mut self, site: &Site, beside: &TableName) -> Result<()> {
-        self.settle(site)?;
-        self.route = Route::Staged;
-        self.next_seq(site)?;
-        let stage = self.merge(site, |merge| merge.stage_continuation(beside))?;
-        site.run(
-            &[stage],
-            &format!("comparing {} with {beside}", self.plan.table),
-        )?;
-        self.settle(site)
-    }
-
     /// Forgets what is on its way into the table.
     pub(crate) fn abandon(&mut self, site: &Site) -> Result<()> {
         self.forget_pending();
@@ -576,13 +346,6 @@ fn versions(
         rows,
         vec![(VALID_TO, Arc::new(open)), (IS_CURRENT, Arc::new(current))],
     ))
-}
-
-/// Whether the table says of rows that they are deleted; also one that is not kept so any more.
-fn has_marks(site: &Site, plan: &TablePlan) -> Result<bool> {
-    let found = Inventory::of(&site.connection, &[&plan.table])?.found(&plan.table)?;
-    let mut columns = found.columns.into_iter().flatten();
-    Ok(columns.any(|column| column.name == DELETED))
 }
 
 fn are_deletes(ops: &[Op]) -> BooleanArray {
