@@ -21,6 +21,7 @@ mod postgres;
 mod privacy;
 mod rejections;
 mod rest;
+mod schema_changes;
 mod state;
 mod status;
 mod stripe;

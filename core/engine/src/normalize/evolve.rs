@@ -73,16 +73,7 @@ pub(crate) fn place(
         return index;
     }
     let base = wanted.base();
-    let [plain, hashed] = names::forms(base, capabilities);
-    let is_variant = targets.iter().any(|target| {
-        let name = &target.column.name;
-        match (target.source.as_deref(), target.owner.as_deref()) {
-            (Some(source), _) => source == wanted.source,
-            (None, Some(owner)) => owner == wanted.source && [&plain, &hashed].contains(&name),
-            (None, None) => names::same(name, base, capabilities),
-        }
-    });
-    let (proposed, default) = if is_variant {
+    let (proposed, default) = if has_column(targets, wanted, capabilities) {
         (variant(base, data_type), None)
     } else {
         (base.to_owned(), wanted.default.map(str::to_owned))
@@ -99,6 +90,24 @@ pub(crate) fn place(
         owner: Some(wanted.source.to_owned()),
     });
     targets.len() - 1
+}
+
+/// Whether the table has a column for a wanted one, of whichever type.
+pub(crate) fn has_column(
+    targets: &[Target],
+    wanted: &Wanted<'_>,
+    capabilities: &Capabilities,
+) -> bool {
+    let base = wanted.base();
+    let [plain, hashed] = names::forms(base, capabilities);
+    targets.iter().any(|target| {
+        let name = &target.column.name;
+        match (target.source.as_deref(), target.owner.as_deref()) {
+            (Some(source), _) => source == wanted.source,
+            (None, Some(owner)) => owner == wanted.source && [&plain, &hashed].contains(&name),
+            (None, None) => names::same(name, base, capabilities),
+        }
+    })
 }
 
 fn find(

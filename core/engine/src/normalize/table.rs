@@ -389,8 +389,10 @@ impl Table {
         if before == Some(trial[place].column.data_type) {
             return Ok(false);
         }
+        let is_new = !evolve::has_column(&self.targets, wanted, &self.capabilities);
         match self.options.schema_changes {
-            SchemaChanges::IgnoreNew if before.is_none() => Ok(true),
+            // Values of another type are no new column: they would be lost without one of their own.
+            SchemaChanges::IgnoreNew if is_new => Ok(true),
             SchemaChanges::Follow | SchemaChanges::IgnoreNew => Ok(false),
             SchemaChanges::Freeze => Err(Error::new(
                 ErrorKind::Incompatible,
