@@ -16,7 +16,7 @@ use tributary_sql::{Dialect, Screened};
 use crate::describe::Inventory;
 use crate::dialect::DIALECT;
 use crate::error::Explain;
-use crate::session::Session;
+use crate::session::{For, Session};
 use crate::settings::{Settings, Tls};
 use crate::system;
 use crate::target::Target;
@@ -28,7 +28,7 @@ const OLDEST: u32 = 120_000;
 const SCHEMA: &str = "_tributary_check";
 
 /// Looks at everything a load needs.
-pub(crate) async fn check(settings: &Settings) -> Report {
+pub(crate) async fn check(settings: &Arc<Settings>) -> Report {
     let mut report = Report::default();
     let mut session = match Session::connect(settings).await {
         Ok(session) => session,
@@ -87,6 +87,7 @@ fn version(report: &mut Report, version: u32) {
 /// What the server says of itself.
 async fn server(report: &mut Report, session: &mut Session, settings: &Settings) -> Result<()> {
     let doing = "asking the server about itself";
+    session.begin(For::Reading).await?;
     let sql = "SELECT pg_is_in_recovery(), coalesce((SELECT ssl FROM pg_stat_ssl \
          WHERE pid = pg_backend_pid()), false), current_setting('server_encoding')";
     let rows = session.ask(sqlx::query(sql), doing).await?;
@@ -120,7 +121,7 @@ async fn server(report: &mut Report, session: &mut Session, settings: &Settings)
             "Use a database that was made with `ENCODING 'UTF8'`.",
         );
     }
-    Ok(())
+    session.run("COMMIT", doing).await.map(drop)
 }
 
 /// A right on trial.
@@ -164,7 +165,7 @@ async fn begin_trial(session: &mut Session) -> Result<()> {
 }
 
 async fn trials(report: &mut Report, mut session: Session, settings: &Settings) -> Result<()> {
-    session.run("BEGIN", "beginning a trial").await?;
+    session.begin(For::Writing).await?;
     let user = DIALECT.quote(&settings.user);
     let database = DIALECT.quote(&settings.database);
     begin_trial(&mut session).await?;

@@ -18,7 +18,7 @@ use crate::{check, describe, ledger, query, system};
 /// A PostgreSQL database as a destination.
 #[derive(Clone, Debug)]
 pub struct Postgres {
-    sessions: Sessions,
+    pub(crate) sessions: Sessions,
 }
 
 #[async_trait]
@@ -62,23 +62,23 @@ impl Destination for Postgres {
     }
 
     async fn peek(&self, of: &ConnectionName) -> Result<Option<State>> {
-        let mut session = self.sessions.get().await?;
+        let mut session = self.sessions.reading().await?;
         let state = system::peek(&mut session, of).await?;
-        self.sessions.keep(session);
+        self.sessions.done(session).await?;
         Ok(state)
     }
 
     async fn loads(&self, of: &ConnectionName, limit: usize) -> Result<Vec<LoadRecord>> {
-        let mut session = self.sessions.get().await?;
+        let mut session = self.sessions.reading().await?;
         let loads = ledger::loads(&mut session, of, limit).await?;
-        self.sessions.keep(session);
+        self.sessions.done(session).await?;
         Ok(loads)
     }
 
     async fn describe(&self, tables: &[TableName]) -> Result<Existing> {
-        let mut session = self.sessions.get().await?;
+        let mut session = self.sessions.reading().await?;
         let existing = describe::describe(&mut session, tables).await?;
-        self.sessions.keep(session);
+        self.sessions.done(session).await?;
         Ok(existing)
     }
 

@@ -140,6 +140,15 @@ const KNOWN: &[Known] = &[
     },
 ];
 
+/// The error of a server that only reads.
+pub(crate) fn standby() -> Error {
+    let known = KNOWN.iter().find(|known| known.codes.contains(&"25006"));
+    match known {
+        Some(known) => Error::new(known.kind, known.what).fix(known.fix),
+        None => Error::bug("a standby has no error of its own"),
+    }
+}
+
 /// What an error of the driver means.
 pub(crate) fn of(error: &sqlx::Error) -> Error {
     match error {

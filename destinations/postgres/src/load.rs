@@ -93,7 +93,7 @@ pub(crate) async fn explain_loss(sessions: &Sessions, fence: &Fence, error: Erro
     if error.kind() != ErrorKind::Unavailable {
         return error;
     }
-    let Ok(mut session) = sessions.get().await else {
+    let Ok(mut session) = sessions.reading().await else {
         return error;
     };
     // Who ended our session may not have raised the epoch yet: wait until it has.

@@ -1,24 +1,26 @@
 //! Questions that a user asks of the database.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 use sqlx::postgres::PgRow;
 use sqlx::{Column, Executor, Row, Statement, TypeInfo, ValueRef};
 use tributary_model::{Answer, Error, ErrorKind, Result};
 
 use crate::error::of;
-use crate::session::Session;
+use crate::session::{For, Session};
 use crate::settings::Settings;
 
 /// Answers `sql`, one statement that must not change anything.
-pub(crate) async fn answer(settings: &Settings, sql: &str) -> Result<Answer> {
+pub(crate) async fn answer(settings: &Arc<Settings>, sql: &str) -> Result<Answer> {
     if sql.trim().is_empty() {
         return Err(Error::new(ErrorKind::Config, "the query is empty"));
     }
     let mut session = Session::connect(settings).await?;
-    let doing = "preparing to read";
-    let read_only = "SET search_path TO DEFAULT; BEGIN READ ONLY";
-    session.run(read_only, doing).await?;
-    // The session ends with the answer, and whatever it was told with it.
+    session.begin(For::Reading).await?;
+    let own_names = "SET LOCAL search_path TO DEFAULT";
+    session.run(own_names, "preparing to read").await?;
+    // The session ends with the answer, and the transaction with it.
     ask(&mut session, sql)
         .await
         .map_err(|cause| refused(sql, &cause))

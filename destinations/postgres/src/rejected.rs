@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 use tributary_model::{
-    ConnectionName, Deletes, Error, ErrorKind, LoadPlan, Mode, Rejection, Result, StreamName,
+    ConnectionName, Deletes, Error, ErrorKind, LoadPlan, Mode, Old, Rejection, Result, StreamName,
     TableName, TablePlan,
 };
 use tributary_sql::{Cleared, Line, MOST_WAITING, Waiting};
@@ -116,10 +116,11 @@ pub(crate) async fn cleared(
                 gone.push(row.try_get(0).explain(doing)?);
             }
         }
-        let sql = "DELETE FROM _tributary.rejected WHERE ctid = ANY ($1::tid[])";
-        site.session
-            .tell(sqlx::query(sql).bind(gone), doing)
-            .await?;
+        if !gone.is_empty() {
+            let sql = "DELETE FROM _tributary.rejected WHERE ctid = ANY ($1::tid[])";
+            let delete = sqlx::query(sql).bind(gone);
+            site.session.tell(delete, doing).await?;
+        }
     }
 }
 
@@ -140,15 +141,19 @@ pub(crate) async fn void(
     site.session.tell(query, doing).await.map(drop)
 }
 
-/// What was rejected of the table beside belongs to the table itself, in whose place it is now; what
-/// was rejected of that one before is read anew.
+/// What was rejected of the table beside belongs to the table itself, in whose place it is now. What was
+/// rejected of that one before is read anew; it stays only where each change is a row of its own, and
+/// those of before go on.
 pub(crate) async fn moved(
     site: &mut Site,
     waiting: &mut Waiting,
     plan: &TablePlan,
     from: &TableName,
+    old: &Old,
 ) -> Result<()> {
-    void(site, waiting, &plan.stream, &plan.table).await?;
+    if (plan.mode, old) != (Mode::Append, &Old::Continued) {
+        void(site, waiting, &plan.stream, &plan.table).await?;
+    }
     waiting.moved(plan, from);
     let sql = format!("UPDATE _tributary.rejected SET \"table\" = $4 WHERE {OF_TABLE}");
     let query = sqlx::query(&sql)

@@ -11,7 +11,7 @@ use sqlx::query::Query;
 use sqlx::{ConnectOptions, Connection, Executor};
 use tributary_model::{Error, ErrorKind, Result};
 
-use crate::error::{Explain, of_connecting};
+use crate::error::{Explain, code, of_connecting, standby};
 use crate::settings::{Settings, Tls};
 
 /// How long connecting may take.
@@ -23,16 +23,37 @@ const LONGER: Duration = Duration::from_secs(30);
 /// How long a lock on a table is waited for.
 const LOCK_SECONDS: u32 = 60;
 
-/// What every session of ours is told first: names mean what they say, instants are in UTC, a commit
+/// What a transaction is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum For {
+    /// Changing something.
+    Writing,
+    /// Looking something up.
+    Reading,
+    /// Reading everything as of one moment.
+    OneMoment,
+}
+
+/// What every transaction of ours begins with: names mean what they say, instants are in UTC, a commit
 /// is durable, and a server notices that we are gone.
-fn hello(settings: &Settings) -> String {
+///
+/// All of it ends with the transaction. A pooler may give each transaction another of its sessions: what
+/// a session is told stays with somebody else, and must be nothing.
+fn begin(settings: &Settings, what_for: For) -> String {
+    let mode = match what_for {
+        For::Writing => "READ COMMITTED READ WRITE",
+        For::Reading => "READ COMMITTED READ ONLY",
+        For::OneMoment => "REPEATABLE READ READ ONLY",
+    };
     format!(
-        "SET search_path = pg_catalog; SET standard_conforming_strings = on; \
-         SET bytea_output = 'hex'; SET statement_timeout = {}; SET lock_timeout = '{LOCK_SECONDS}s'; \
-         SET idle_in_transaction_session_timeout = 0; SET default_transaction_read_only = off; \
-         SET default_transaction_isolation = 'read committed'; \
-         SET tcp_keepalives_idle = 60; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3; \
-         SELECT set_config('synchronous_commit', 'on', false) \
+        "BEGIN ISOLATION LEVEL {mode}; SET LOCAL search_path = pg_catalog; \
+         SET LOCAL standard_conforming_strings = on; SET LOCAL bytea_output = 'hex'; \
+         SET LOCAL extra_float_digits = 1; SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = 'ISO, MDY'; \
+         SET LOCAL statement_timeout = {}; SET LOCAL lock_timeout = '{LOCK_SECONDS}s'; \
+         SET LOCAL idle_in_transaction_session_timeout = 0; \
+         SET LOCAL tcp_keepalives_idle = 60; SET LOCAL tcp_keepalives_interval = 10; \
+         SET LOCAL tcp_keepalives_count = 3; \
+         SELECT set_config('synchronous_commit', 'on', true) \
          WHERE current_setting('synchronous_commit') = 'off'",
         settings.statement_timeout.as_millis()
     )
@@ -41,6 +62,7 @@ fn hello(settings: &Settings) -> String {
 /// A connection to the server.
 pub(crate) struct Session {
     connection: PgConnection,
+    settings: Arc<Settings>,
     patience: Duration,
 }
 
@@ -52,7 +74,7 @@ impl std::fmt::Debug for Session {
 
 impl Session {
     /// Connects.
-    pub(crate) async fn connect(settings: &Settings) -> Result<Self> {
+    pub(crate) async fn connect(settings: &Arc<Settings>) -> Result<Self> {
         let options = options(settings);
         let connecting = tokio::time::timeout(CONNECTING, options.connect());
         let connection = match connecting.await {
@@ -65,12 +87,24 @@ impl Session {
                 .fix("Look whether the server runs and whether a firewall lets this machine reach it."));
             }
         };
-        let mut session = Self {
+        Ok(Self {
             connection,
+            settings: settings.clone(),
             patience: settings.statement_timeout + LONGER,
-        };
-        session.run(&hello(settings), "beginning a session").await?;
-        Ok(session)
+        })
+    }
+
+    /// Begins a transaction; nothing is done outside of one.
+    pub(crate) async fn begin(&mut self, what_for: For) -> Result<()> {
+        let sql = begin(&self.settings, what_for);
+        let running = self.connection.execute(sqlx::raw_sql(&sql));
+        match within(self.patience, running).await? {
+            // A standby does not begin what writes, and has a code of no meaning for that.
+            Err(error) if what_for == For::Writing && code(&error) == Some("0A000") => {
+                Err(standby().because(error.to_string()))
+            }
+            begun => begun.map(drop).explain("beginning a transaction"),
+        }
     }
 
     /// The server's version as a number such as 150018; 0 where it does not say.
@@ -171,6 +205,8 @@ fn options(settings: &Settings) -> PgConnectOptions {
         .database(&settings.database)
         .application_name(&settings.application_name)
         .statement_cache_capacity(0)
+        // Each transaction says it; poolers do not let it through.
+        .extra_float_digits(None)
         .ssl_mode(mode)
         .disable_statement_logging();
     options = match settings.is_socket() {
@@ -209,6 +245,20 @@ impl Sessions {
         Session::connect(&self.settings).await
     }
 
+    /// A session that looks something up, in a transaction.
+    pub(crate) async fn reading(&self) -> Result<Session> {
+        let mut session = self.get().await?;
+        session.begin(For::Reading).await?;
+        Ok(session)
+    }
+
+    /// Ends what a session was reading.
+    pub(crate) async fn done(&self, mut session: Session) -> Result<()> {
+        session.run("COMMIT", "ending a transaction").await?;
+        self.keep(session);
+        Ok(())
+    }
+
     /// Takes back a session in which nothing is under way.
     pub(crate) fn keep(&self, session: Session) {
         *self.slot() = Some(session);
@@ -218,3 +268,7 @@ impl Sessions {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+#[path = "session_tests.rs"]
+mod tests;

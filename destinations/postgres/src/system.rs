@@ -15,7 +15,7 @@ use sqlx::postgres::PgRow;
 use tributary_model::{ConnectionName, Error, ErrorKind, Fence, Result, State, StreamName, now};
 
 use crate::error::Explain;
-use crate::session::Session;
+use crate::session::{For, Session};
 use crate::{remembered, takeover};
 
 /// The version of the layout of these tables.
@@ -68,7 +68,7 @@ struct Stored {
 
 /// Raises the connection's epoch, which fences everyone else off, and reads its state. // G7
 pub(crate) async fn open(session: &mut Session, of: &ConnectionName) -> Result<(State, Fence)> {
-    session.run("BEGIN", "beginning a transaction").await?;
+    session.begin(For::Writing).await?;
     takeover::queue(session).await?;
     refuse_newer_format(session).await?;
     create(session).await?;

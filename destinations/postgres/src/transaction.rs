@@ -17,7 +17,7 @@ use tributary_sql::{Dialect, Waiting, overtaken};
 use crate::describe::Inventory;
 use crate::dialect::DIALECT;
 use crate::screen::screen;
-use crate::session::Session;
+use crate::session::{For, Session};
 use crate::system::instant;
 use crate::takeover;
 use crate::target::Target;
@@ -59,7 +59,7 @@ pub(crate) struct Transaction {
 impl Transaction {
     /// Begins: claims the load and looks what the tables need.
     pub(crate) async fn begin(mut session: Session, plan: LoadPlan, fence: Fence) -> Result<Self> {
-        session.run("BEGIN", "beginning a load").await?;
+        session.begin(For::Writing).await?;
         takeover::hold(&mut session, &fence.connection).await?;
         system::claim(&mut session, &fence, &plan.load_id).await?;
         let waiting = rejected::waiting(&mut session, &fence.connection).await?;
@@ -269,7 +269,8 @@ impl Transaction {
             }
         }
         self.beside.remove(&plan.stream);
-        rejected::moved(&mut self.site, &mut self.waiting, plan, from).await?;
+        let (site, waiting) = (&mut self.site, &mut self.waiting);
+        rejected::moved(site, waiting, plan, from, old).await?;
         let Site { session, load } = &mut self.site;
         ledger::note_swap(session, load, plan, from, old).await
     }

@@ -29,7 +29,7 @@ use tributary_sql::{Dialect, select_rows};
 use crate::describe::describe;
 use crate::dialect::DIALECT;
 use crate::error::Explain;
-use crate::session::{Session, Sessions};
+use crate::session::{For, Session, Sessions};
 use crate::system;
 
 /// Batches that wait for whoever compares, and rows in one.
@@ -46,8 +46,7 @@ impl PgView {
     /// Opens a view.
     pub(crate) async fn open(sessions: &Sessions, of: &ConnectionName) -> Result<Self> {
         let mut session = sessions.get().await?;
-        let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-        session.run(begin, "beginning to read").await?;
+        session.begin(For::OneMoment).await?;
         let state = system::peek(&mut session, of).await?.ok_or_else(|| {
             Error::new(
                 ErrorKind::Incompatible,
