@@ -18,25 +18,23 @@
 //! GTIDs whose user may not lock tables the rows of a chunk are read under shared locks, as the copy
 //! does, for as long as one statement takes.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod forward;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use mysql_async::Conn;
-use mysql_async::prelude::Queryable;
 use tributary_model::{
     ChangeBatch, Error, ErrorKind, KeyRange, Op, Output, Positions, Presence, Result, Rows,
-    ScanRequest, State, Stream, StreamName,
+    ScanRequest, Stream, StreamName,
 };
 
 use crate::column::ValueOptions;
-use crate::cursor::{Cursor, LogCursor, TableCursor, TablePhase};
+use crate::cursor::{Cursor, TableCursor, TablePhase};
 use crate::discover;
-use crate::failure::{classify, server_code};
-use crate::history::Declared;
-use crate::info::TableInfo;
+use crate::failure::classify;
 use crate::layout::Layout;
 use crate::link::{self, Link};
-use crate::names::quote;
 use crate::requirements::require;
 use crate::server::Server;
 use crate::session;
@@ -46,13 +44,13 @@ use crate::snapshot::{
     next_rows,
 };
 use crate::source::split;
-use crate::start::{Start, fresh, resume};
+use crate::start::{Start, resume};
 use crate::tables::Table;
+
+pub(crate) use forward::forward;
 
 /// Rows that are read under locks in one statement.
 const LOCKED_ROWS: u64 = 2_000;
-/// The server's code for a table that is not there.
-const NO_SUCH_TABLE: u16 = 1146;
 
 /// Sends the rows of a table.
 pub(crate) async fn scan(
@@ -84,101 +82,6 @@ pub(crate) async fn scan(
         },
     };
     walk.run(&mut link, request.range).await
-}
-
-/// The state that goes on from the end of the log with the tables that `state` has.
-pub(crate) async fn forward(settings: &Settings, state: &State<Cursor>) -> Result<State<Cursor>> {
-    let mut conn = session::open(settings).await?;
-    let server = Server::read(&mut conn).await?;
-    require(&server)?;
-    let (log, cursors) = split(state)?;
-    let log = log.ok_or_else(|| Error::bug("a state without a place in the log was to go on"))?;
-    let is_followed = |cursor: &TableCursor| matches!(cursor.phase, TablePhase::Streaming);
-    let followed: BTreeMap<_, _> = cursors
-        .into_iter()
-        .filter(|(_, cursor)| is_followed(cursor))
-        .collect();
-    let holder = match server.names_columns() {
-        true => None,
-        false => Some(hold_layouts(settings, followed.keys().copied()).await?),
-    };
-    let now = fresh(&mut conn, &server).await?;
-    // What the log has said of their columns up to here is passed over.
-    let mut declared = match &holder {
-        None => BTreeMap::new(),
-        Some(_) => declared(&mut conn, settings, &now).await?,
-    };
-    drop(holder);
-    let streams = followed
-        .into_iter()
-        .map(|(name, cursor)| {
-            let cursor = TableCursor {
-                declared: declared.remove(name),
-                ..cursor.clone()
-            };
-            (name.clone(), Cursor::Table(cursor))
-        })
-        .collect();
-    let is_same = log.server == server.identity.to_string();
-    let shared = LogCursor {
-        server: server.identity.to_string(),
-        position: now.position,
-        gtid: now.gtids.map(|gtids| gtids.to_string()),
-        era: if is_same { log.era } else { log.era + 1 },
-        prepared: now.prepared,
-        withheld: now.withheld,
-        unsettled: BTreeSet::new(),
-        born: None,
-        by_gtid: false,
-    };
-    Ok(State {
-        epoch: state.epoch,
-        shared: Some(Cursor::Log(shared)),
-        streams,
-        tables: state.tables.clone(),
-    })
-}
-
-/// Keeps tables what they are for as long as the connection lives.
-///
-/// A transaction that has looked at a table holds its name until it ends: no statement that would change
-/// its columns gets through, however busy the server is. One that was ahead of us has been waited for, and
-/// is in the log. So a place in the log that is asked for meanwhile, and columns that are, belong together.
-async fn hold_layouts(
-    settings: &Settings,
-    streams: impl Iterator<Item = &StreamName>,
-) -> Result<Conn> {
-    let mut conn = session::open(settings).await?;
-    let doing = "keeping tables as they are for a moment";
-    let begun = conn.query_drop("START TRANSACTION").await;
-    begun.map_err(|error| classify(error, doing))?;
-    for stream in streams {
-        let table = match &stream.namespace {
-            Some(database) => format!("{}.{}", quote(database), quote(&stream.name)),
-            None => quote(&stream.name),
-        };
-        let looked = conn.query_drop(format!("SELECT 1 FROM {table} LIMIT 0"));
-        match looked.await.map_err(|error| classify(error, doing)) {
-            // What is not there any more has no columns.
-            Err(error) if server_code(&error) != Some(NO_SUCH_TABLE) => return Err(error),
-            Ok(()) | Err(_) => {}
-        }
-    }
-    Ok(conn)
-}
-
-/// The columns of all tables at a place in a log that does not name them.
-async fn declared(
-    conn: &mut Conn,
-    settings: &Settings,
-    at: &Start,
-) -> Result<BTreeMap<StreamName, Declared>> {
-    let infos = discover::tables(conn, &settings.databases).await?;
-    let of = |info: &TableInfo| {
-        let name = StreamName::within(&info.database, &info.name);
-        (name, Declared::of(info, at.position.clone()))
-    };
-    Ok(infos.iter().map(of).collect())
 }
 
 /// The cursor of a table that the log keeps up to date.

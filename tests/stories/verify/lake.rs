@@ -7,7 +7,8 @@ use duckdb::Connection;
 use tributary_testkit::server::{Flavor, Options};
 use tributary_testkit::shop::{Shop, TABLES};
 
-use super::{found, purge, told, verify, verify_one};
+use super::purged::purge;
+use super::{found, told, verify, verify_one};
 use crate::world::{Setup, World};
 
 fn parquet_files(folder: &Path) -> Vec<PathBuf> {

@@ -12,6 +12,7 @@ mod canon;
 mod json;
 mod narrow;
 mod ranges;
+mod refuse;
 mod repair;
 mod report;
 mod show;
@@ -30,9 +31,10 @@ use crate::plan::{missing, not_there, selected, table_of};
 use crate::report::ErrorReport;
 use crate::retry::{Action, action};
 
+use refuse::{refusal, uncounted};
 use repair::Repair;
 use stream::{Comparison, Outcome};
-use subject::{Subject, refusal, uncounted};
+use subject::Subject;
 
 pub use report::{
     Agreement, ColumnReport, Counts, Difference, KeyReport, StreamComparison, VerifyReport,

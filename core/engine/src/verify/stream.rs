@@ -19,6 +19,9 @@
 //!
 //! A row of a stream without a key is its own key: then `k` is the row, and the sides must agree on how
 //! often they have it. Of one that the log does not name, the source has had the same number all the time.
+//! Of one that it does name the next sync only adds and takes away: what is wrong with it stays, and the
+//! comparison behind that sync finds it. So where `P` is a place that syncs are to go on from, which is
+//! not the destination's own, such a stream counts as repaired only if `K` is empty.
 //!
 //! The destination may be looked at again later, as of a place `P'` behind `P`: `K` covers what lies
 //! between, and for all other keys it is what it was.
@@ -115,6 +118,12 @@ impl<'a, 's> Comparison<'a, 's> {
         }
         if self.passes_over {
             self.outcome.counts.changed_since_sync = self.touched.count();
+        }
+        if repair.is_some() && self.subject.is_counted() && self.subject.is_forwarded {
+            self.touched.read_on(self.subject).await?;
+            if self.touched.count() > 0 {
+                return Err(self.subject.busy());
+            }
         }
         Ok(self.outcome)
     }

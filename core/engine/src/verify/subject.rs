@@ -15,8 +15,8 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 use tracing::Instrument;
 use tributary_model::{
-    AnyOutput, DataType, Deletes, Error, ErrorKind, Existing, KeyRange, Message, Mode, Rejection,
-    Result, Rows, ScanRequest, State, Stream, TableColumn, TablePlan, TableScan, View,
+    AnyOutput, DataType, Error, ErrorKind, Existing, KeyRange, Message, Rejection, Result, Rows,
+    ScanRequest, State, Stream, TableColumn, TablePlan, TableScan, View,
 };
 
 use crate::beside;
@@ -25,6 +25,7 @@ use crate::normalize::{ID, Table, cast_value};
 use crate::plan;
 
 use super::canon::Canon;
+use super::refuse::{is_counted, kept_otherwise, not_there};
 
 /// The share of the memory limit that rows in flight may take.
 const PIPE_SHARE: usize = 32;
@@ -42,6 +43,8 @@ pub(crate) struct Subject<'a> {
     pub(crate) base: State,
     /// The stream's cursor as it is stored.
     pub(crate) stored: Option<Value>,
+    /// Whether the base is a place behind a log that expired.
+    pub(crate) is_forwarded: bool,
     pub(crate) plan: Arc<TablePlan>,
     /// The columns that are compared: those of the plan that the table has.
     pub(crate) columns: Vec<TableColumn>,
@@ -108,6 +111,7 @@ impl<'a> Subject<'a> {
         Ok(Self {
             canon: Canon::new(&columns, &key)?,
             stored: stored.streams.get(&stream.name).cloned(),
+            is_forwarded: base.shared != stored.shared,
             read,
             unknown: had
                 .iter()
@@ -265,6 +269,21 @@ impl<'a> Subject<'a> {
         .fix("Run `tributary sync`, then compare again.")
     }
 
+    /// Rows without a key have changed behind the place that syncs are to go on from.
+    pub(crate) fn busy(&self) -> Error {
+        let name = &self.stream.name;
+        Error::new(
+            ErrorKind::Incompatible,
+            format!(
+                "{name} has no key, and was written to while it was repaired behind an expired log"
+            ),
+        )
+        .fix(format!(
+            "Repair once more while nobody writes to it, or read it anew: \
+             `tributary sync CONNECTION:{name} --full-refresh`."
+        ))
+    }
+
     /// Those columns of a shaped batch that are read.
     fn compared(&self, rows: &RecordBatch) -> Result<RecordBatch> {
         let schema = rows.schema();
@@ -317,72 +336,4 @@ fn shaper(
 
 fn is_system(column: &TableColumn) -> bool {
     column.name.starts_with(SYSTEM)
-}
-
-fn is_counted(stream: &Stream) -> bool {
-    stream.schema.key.is_empty()
-}
-
-/// Why a stream's table can't be compared: it holds something else than the source's rows of today.
-pub(crate) fn refusal(connection: &Connection, stream: &Stream) -> Option<Error> {
-    let name = &stream.name;
-    let options = connection.options.of(name);
-    let (what, fix) = match (options.mode, options.deletes) {
-        (Mode::Append, _) => (
-            format!(
-                "{name} is kept with `mode: append`: its table has every change, not the rows of today"
-            ),
-            "Compare streams that are kept with `merge`, `replace` or `history`.",
-        ),
-        (Mode::History, _) if is_counted(stream) => (
-            format!("{name} has no key, and in `mode: history` rows that are equal are one row"),
-            "Give the table a primary key in the source, or keep it with `mode: merge`.",
-        ),
-        (Mode::Merge, Deletes::Ignore) if is_counted(stream) => (
-            format!(
-                "{name} has no key, and with `deletes: ignore` its table has rows of every age: they \
-                 can't be counted"
-            ),
-            "Give the table a primary key in the source, or keep it with `deletes: soft`.",
-        ),
-        (Mode::Merge | Mode::Replace | Mode::History, _) => return None,
-    };
-    Some(Error::new(ErrorKind::Config, what).fix(fix))
-}
-
-/// Why it can't be compared where this destination has it.
-pub(crate) fn uncounted(stream: &Stream, view: &dyn View) -> Option<Error> {
-    (is_counted(stream) && !view.counts_equal_rows()).then(|| {
-        Error::new(
-            ErrorKind::Config,
-            format!(
-                "{} has no key, and this destination keeps rows that are equal as one",
-                stream.name
-            ),
-        )
-        .fix("Give the table a primary key in the source.")
-    })
-}
-
-fn kept_otherwise(plan: &TablePlan) -> Error {
-    Error::new(
-        ErrorKind::Incompatible,
-        format!(
-            "the table {} was kept in another mode than `{}`",
-            plan.table,
-            beside::word(plan.mode)
-        ),
-    )
-    .fix("Run `tributary sync` first: it builds the table in the new mode and keeps the old one.")
-}
-
-fn not_there(plan: &TablePlan) -> Error {
-    Error::new(
-        ErrorKind::Incompatible,
-        format!("the table {} is not in the destination", plan.table),
-    )
-    .fix(format!(
-        "Read the stream anew: `tributary sync CONNECTION:{} --full-refresh`.",
-        plan.stream
-    ))
 }
