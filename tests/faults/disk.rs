@@ -1,5 +1,7 @@
 //! A disk that is full: nothing is half done, and more room is all it takes.
 
+use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -9,18 +11,26 @@ use tributary_testkit::server::Flavor;
 use crate::world::{World, ask, number};
 
 /// A disk in memory of its own; unmounted when dropped.
-struct Disk {
+pub(super) struct Disk {
     dir: tempfile::TempDir,
 }
 
 impl Disk {
-    fn mount(megabytes: u32) -> Self {
+    pub(super) fn mount(megabytes: u32) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let size = format!("size={megabytes}M");
         run(Command::new("mount")
             .args(["-t", "tmpfs", "-o", &size, "tmpfs"])
             .arg(dir.path()));
         Self { dir }
+    }
+
+    /// Writes until there is no room left; what was written is to be removed.
+    pub(super) fn fill(&self) -> PathBuf {
+        let path = self.path().join("filler");
+        let mut file = fs::File::create(&path).unwrap();
+        while file.write_all(&[0; 4096]).is_ok() {}
+        path
     }
 
     fn grow(&self, megabytes: u32) {
@@ -30,7 +40,7 @@ impl Disk {
             .arg(self.dir.path()));
     }
 
-    fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         self.dir.path()
     }
 }
@@ -44,7 +54,7 @@ impl Drop for Disk {
     }
 }
 
-fn run(command: &mut Command) {
+pub(super) fn run(command: &mut Command) {
     let status = command.status().unwrap();
     assert!(status.success(), "{command:?} needs root: {status}");
 }
