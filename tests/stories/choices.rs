@@ -109,6 +109,11 @@ async fn streams_that_are_not_asked_for_are_not_missed() {
         connection: "select: [shop.customers, shop.orders, shop.nothing]",
         ..Setup::default()
     });
+    // What will not work is told before it is tried.
+    let check = world.program.run(&["check"]).await.exits(1);
+    check.says("stream shop.nothing").says("the source has no");
+    let dry = world.program.run(&["sync", "--dry-run"]).await.exits(3);
+    dry.says("can't be read");
     let one = ["sync", "main:shop.orders", "--output", "json"];
     let report = world.program.run(&one).await.exits(0).json();
     let streams = report["connections"][0]["streams"].as_array().unwrap();

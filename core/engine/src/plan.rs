@@ -40,7 +40,7 @@ pub struct PlannedStream {
 /// What a run would do.
 #[derive(Clone, Debug, Serialize)]
 pub struct SyncPlan {
-    /// Each selected stream, by name.
+    /// Each selected stream, by name; also those that are named and that the source does not have.
     pub streams: Vec<PlannedStream>,
 }
 
@@ -90,9 +90,20 @@ pub async fn plan(connection: &Connection, request: &SyncRequest) -> Result<Sync
             stream: stream.name.clone(),
         }
     };
-    Ok(SyncPlan {
-        streams: streams.iter().map(describe).collect(),
-    })
+    let mut planned: Vec<_> = streams.iter().map(describe).collect();
+    let absent = missing(&connection.options, request, &streams).into_iter();
+    planned.extend(absent.map(|stream| PlannedStream {
+        table: table_of(connection, &stream).to_string(),
+        mode: connection.options.of(&stream).mode,
+        table_exists: false,
+        change: None,
+        has_cursor: state.streams.contains_key(&stream),
+        estimated_rows: None,
+        error: Some((&not_there(&stream)).into()),
+        stream,
+    }));
+    planned.sort_by(|a, b| a.stream.cmp(&b.stream));
+    Ok(SyncPlan { streams: planned })
 }
 
 /// Streams that the user names, without a pattern, asks for now, and that the source does not have.
