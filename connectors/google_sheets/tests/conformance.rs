@@ -1,44 +1,38 @@
 //! The connector, held to the simulator's truth.
 
 use serde_json::json;
-use tempfile::TempDir;
 use tributary_google_sheets::GoogleSheets;
 use tributary_model::AnySource;
 use tributary_testkit::api::conformance::{Api, Reading, connected, simulated};
 use tributary_testkit::api::sheets::Sheets;
 use tributary_testkit::api::simulator::Simulator;
 
-async fn source(simulator: &Simulator<Sheets>, folder: &TempDir) -> GoogleSheets {
+/// A spreadsheet of so many rows, and the connector to read it with.
+async fn of_rows(rows: usize) -> (Simulator<Sheets>, GoogleSheets) {
+    let simulator = simulated::<Sheets>(rows);
+    let folder = tempfile::tempdir().expect("a folder");
     let mut more = json!({});
     for (name, content) in simulator.with(|model, _| model.files()) {
         let path = folder.path().join(name);
         std::fs::write(&path, content).expect("a file can be written");
         more["credentials_file"] = json!(path);
     }
-    connected(simulator, &more).await
+    // The credentials are read once, when it connects.
+    let source = connected(&simulator, &more).await;
+    (simulator, source)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reading_is_complete() {
-    let (simulator, folder) = (
-        simulated::<Sheets>(30),
-        tempfile::tempdir().expect("a folder"),
-    );
-    let source = source(&simulator, &folder).await;
-    Reading::new(&simulator, &source as &dyn AnySource)
-        .await
-        .is_complete()
-        .await;
+    let (simulator, source) = of_rows(30).await;
+    let reading = Reading::new(&simulator, &source as &dyn AnySource).await;
+    reading.is_complete().await;
 }
 
 /// Google gives up on more than a thousand cells here: windows get smaller, and there are many.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_large_grid_is_read_in_windows_and_survives_being_cut() {
-    let (simulator, folder) = (
-        simulated::<Sheets>(600),
-        tempfile::tempdir().expect("a folder"),
-    );
-    let source = source(&simulator, &folder).await;
+    let (simulator, source) = of_rows(600).await;
     simulator.with(|model, _| model.slow_above = Some(1_200));
     let reading = Reading::new(&simulator, &source as &dyn AnySource).await;
     reading.only(&["Orders"]).survives_cuts(6).await;
@@ -50,52 +44,28 @@ async fn a_large_grid_is_read_in_windows_and_survives_being_cut() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reading_survives_being_cut() {
-    let (simulator, folder) = (
-        simulated::<Sheets>(20),
-        tempfile::tempdir().expect("a folder"),
-    );
-    let source = source(&simulator, &folder).await;
-    Reading::new(&simulator, &source as &dyn AnySource)
-        .await
-        .survives_cuts(1000)
-        .await;
+    let (simulator, source) = of_rows(20).await;
+    let reading = Reading::new(&simulator, &source as &dyn AnySource).await;
+    reading.survives_cuts(1000).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reading_survives_drift() {
-    let (simulator, folder) = (
-        simulated::<Sheets>(20),
-        tempfile::tempdir().expect("a folder"),
-    );
-    let source = source(&simulator, &folder).await;
-    Reading::new(&simulator, &source as &dyn AnySource)
-        .await
-        .survives_drift()
-        .await;
+    let (simulator, source) = of_rows(20).await;
+    let reading = Reading::new(&simulator, &source as &dyn AnySource).await;
+    reading.survives_drift().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reading_survives_storms() {
-    let (simulator, folder) = (
-        simulated::<Sheets>(10),
-        tempfile::tempdir().expect("a folder"),
-    );
-    let source = source(&simulator, &folder).await;
-    Reading::new(&simulator, &source as &dyn AnySource)
-        .await
-        .survives_storms()
-        .await;
+    let (simulator, source) = of_rows(10).await;
+    let reading = Reading::new(&simulator, &source as &dyn AnySource).await;
+    reading.survives_storms().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reading_survives_tokens_that_expire() {
-    let (simulator, folder) = (
-        simulated::<Sheets>(10),
-        tempfile::tempdir().expect("a folder"),
-    );
-    let source = source(&simulator, &folder).await;
-    Reading::new(&simulator, &source as &dyn AnySource)
-        .await
-        .survives_expiry()
-        .await;
+    let (simulator, source) = of_rows(10).await;
+    let reading = Reading::new(&simulator, &source as &dyn AnySource).await;
+    reading.survives_expiry().await;
 }
