@@ -1,5 +1,7 @@
 //! Logs, on stderr: lines for people, or one JSON object a line.
 
+mod latest;
+
 use std::io::{self, IsTerminal, Write};
 
 use tracing_subscriber::fmt::MakeWriter;
@@ -27,7 +29,11 @@ pub(crate) fn start(args: &LoggingArgs, bars: &Bars) -> Traces {
     let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     // Each layer has a filter of its own: what is traced does not depend on what is logged.
     let lines = match args.log_format {
-        LogFormat::Text => lines.with_ansi(colour).with_filter(filter).boxed(),
+        LogFormat::Text => lines
+            .fmt_fields(latest::Latest::default())
+            .with_ansi(colour)
+            .with_filter(filter)
+            .boxed(),
         LogFormat::Json => lines.json().flatten_event(true).with_filter(filter).boxed(),
     };
     registry().with(spans).with(lines).init();
