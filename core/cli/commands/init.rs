@@ -2,14 +2,15 @@
 //!
 //! Nothing is written unless the source could be asked, and nothing that exists is overwritten.
 
-mod address;
 mod compose;
-mod database;
+mod destination;
+mod server;
+mod source;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use tributary_config::Environment;
+use tributary_config::{Environment, KindSpec};
 use tributary_model::{Catalog, Context, Error, ErrorKind, Mode, Result, Secret};
 
 use crate::args::InitArgs;
@@ -17,7 +18,9 @@ use crate::exit::{Exit, Failure, usage};
 use crate::session::Session;
 use crate::table::count;
 use crate::{output, registry};
-use address::{DestinationAddress, Password, SourceAddress};
+use destination::DestinationAddress;
+use server::{Form, Password};
+use source::SourceAddress;
 
 /// What a first configuration is made of.
 #[derive(Debug)]
@@ -31,8 +34,8 @@ struct First {
 }
 
 pub(crate) async fn run(args: &InitArgs, session: &Session) -> Result<Exit, Failure> {
-    let source = address::source(&args.source)?;
-    let destination = address::destination(&args.destination)?;
+    let source = source::read(&args.source)?;
+    let destination = destination::read(&args.destination)?;
     let file = target(args, session)?;
     let password = source.secret(&session.environment)?;
     let modes = modes(&destination).await?;
@@ -65,6 +68,23 @@ pub(crate) async fn run(args: &InitArgs, session: &Session) -> Result<Exit, Fail
     }
     output::print(&farewell(&file, &first, session));
     Ok(Exit::Done)
+}
+
+/// What is said of an address that `init` can't read. A kind that has no address is written down by
+/// hand.
+fn unaddressed(form: &Form, scheme: &str, kinds: &[KindSpec]) -> Error {
+    let end = form.end;
+    let known = kinds.iter().find(|kind| kind.name == scheme);
+    match known {
+        Some(kind) => usage(format!("a {end} of type {scheme} has no address")).fix(format!(
+            "Write it into the configuration yourself: `tributary connectors {}` lists its settings.",
+            kind.name
+        )),
+        None => usage(format!(
+            "there is no {end} whose address begins with `{scheme}:`"
+        ))
+        .fix(form.help),
+    }
 }
 
 /// The modes that the destination has.

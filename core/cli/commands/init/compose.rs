@@ -141,7 +141,7 @@ fn word(text: &str) -> String {
 mod tests {
     use tributary_model::{Catalog, Mode, Secret, StreamName, StreamSchema};
 
-    use super::super::address;
+    use super::super::{destination, source};
     use super::*;
 
     fn stream(name: &str, key: &[&str], rows: Option<u64>) -> Stream {
@@ -163,8 +163,8 @@ mod tests {
     #[test]
     fn a_first_configuration_reads_well_and_holds_no_password() {
         let first = First {
-            source: address::source("mysql://reader:hunter2@db.internal/shop").unwrap(),
-            destination: address::destination("duckdb:my warehouse.duckdb").unwrap(),
+            source: source::read("mysql://reader:hunter2@db.internal/shop").unwrap(),
+            destination: destination::read("duckdb:my warehouse.duckdb").unwrap(),
             catalog: Catalog {
                 streams: vec![
                     stream("orders", &["id"], Some(12_345)),
