@@ -118,8 +118,9 @@ share one place in its change log, which can't move on for some of them alone.")
     Sync(SyncArgs),
     /// Run every connection on its schedule until told to stop, with a status page
     #[command(after_help = "\
-SIGTERM and Ctrl-C let runs commit what is complete, then end it. SIGHUP, or a changed file, reads the
-configuration again: connections that did not change go on undisturbed, and a mistake changes nothing.
+SIGTERM and Ctrl-C let runs commit what is complete, then end it. SIGHUP, or a changed file, reads
+the configuration again: connections that did not change go on undisturbed, and a mistake changes
+nothing.
 
 The page, the API and the metrics are at http://127.0.0.1:8642 if `daemon.listen` says nothing else.")]
     Daemon,
@@ -139,8 +140,9 @@ Examples:
   tributary verify shop:shop.orders           one of them
   tributary verify shop:shop.orders --repair  write the keys that differ anew, then compare again
 
-Nothing is locked and, without --repair, nothing is written. Keys that changed in the source since the
-last sync are counted and not judged: the next sync writes them. Exits with 1 if anything differs.")]
+Nothing is locked and, without --repair, nothing is written. Keys that changed in the source since
+the last sync are counted and not judged: the next sync writes them. Exits with 1 if anything
+differs.")]
     Verify(VerifyArgs),
     /// Tidy a lake: put small files together, forget old snapshots, delete files nobody names
     #[command(after_help = "\
@@ -225,8 +227,8 @@ pub(crate) struct SyncArgs {
     /// What to run: connections, or single streams of them [default: every connection]
     #[arg(value_name = "CONNECTION[:STREAM]")]
     pub(crate) targets: Vec<String>,
-    /// Copy the streams anew: each table is emptied in place and fills up again, from the first
-    /// load on
+    /// Copy the streams anew: each copy is built beside its table, and takes its place once it is
+    /// complete
     #[arg(long)]
     pub(crate) full_refresh: bool,
     /// Read nothing; try the rows in `_tributary.rejected` again: those that fit now move into their

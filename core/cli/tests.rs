@@ -35,6 +35,20 @@ fn help_is_for_people() {
     insta::assert_snapshot!(text.replace(env!("CARGO_PKG_VERSION"), "VERSION"));
 }
 
+/// A longer one would be broken, and the rest of it stand in a line of its own.
+#[test]
+fn no_line_of_help_is_longer_than_a_terminal() {
+    fn look(command: &clap::Command) {
+        let help = command.get_after_help().map(ToString::to_string);
+        for line in help.iter().flat_map(|text| text.lines()) {
+            let name = command.get_name();
+            assert!(line.chars().count() <= 100, "{name}: {line}");
+        }
+        command.get_subcommands().for_each(look);
+    }
+    look(&Cli::command());
+}
+
 #[cfg(all(feature = "mysql", feature = "duckdb"))]
 mod with_all_parts {
     use std::path::Path;
