@@ -8,8 +8,10 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tributary_config::Plan;
-use tributary_model::{Answer, Error, ErrorKind};
+use tributary_config::{ConnectionPlan, Plan};
+use tributary_model::{Answer, Error, ErrorKind, Place};
+
+use crate::registry;
 
 /// The longest that an answer may take.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -54,6 +56,36 @@ pub(crate) async fn query(
         None => error,
     };
     Err(error.fix(text("fix").unwrap_or_default()))
+}
+
+/// Says who has the file that a connection is written to and a command could not open, where that is
+/// the daemon: it never ends by itself, so to wait for it would be in vain.
+pub(crate) async fn tell(plan: &Plan, of: &ConnectionPlan, kind: ErrorKind, message: &str) {
+    let is_about = |file: &str| kind == ErrorKind::Unavailable && message.contains(file);
+    if !file_of(plan, of).is_some_and(|file| is_about(&file)) {
+        return;
+    }
+    let name = of.options.name.as_str();
+    if connection(plan, name).await.is_some() {
+        tracing::warn!(
+            "the daemon at http://{address} keeps connection {name} and may have the file open. It runs \
+             what is asked of it: curl -X POST -H \"Authorization: Bearer $TOKEN\" \
+             http://{address}/api/v1/connections/{name}/sync. For anything else pause the connection there, \
+             or end the daemon.",
+            address = plan.daemon.listen
+        );
+    }
+}
+
+/// The name of the file in which a connection's destination keeps everything, where it is one.
+fn file_of(plan: &Plan, of: &ConnectionPlan) -> Option<String> {
+    let end = plan.destinations.get(&of.destination)?;
+    let kinds = registry::kinds().destinations;
+    let kind = kinds.iter().find(|kind| kind.name == end.kind)?;
+    match kind.place(&end.settings)? {
+        Place::File(path) => Some(path.file_name()?.to_string_lossy().into_owned()),
+        Place::Folder(_) => None,
+    }
 }
 
 /// One request; `None` where nobody answers, or nobody who speaks our language.

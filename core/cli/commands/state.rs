@@ -14,9 +14,9 @@ use tributary_model::{Error, ErrorKind, State, StreamName};
 use crate::args::{Format, StateAction};
 use crate::commands::target::Target;
 use crate::exit::{Exit, Failure};
-use crate::output;
 use crate::session::{self, Session};
 use crate::table::Table;
+use crate::{neighbour, output};
 
 /// The states of connections by name; `None` where a connection has none.
 type States = BTreeMap<String, Option<State>>;
@@ -77,7 +77,11 @@ async fn read(plan: &Plan, names: &[String]) -> Result<States, Failure> {
 
 async fn peek(plan: &Plan, connection: &ConnectionPlan) -> Result<Option<State>, Failure> {
     let destination = session::destination(plan, &connection.destination).await?;
-    Ok(destination.peek(&connection.options.name).await?)
+    let peeked = destination.peek(&connection.options.name).await;
+    if let Err(error) = &peeked {
+        neighbour::tell(plan, connection, error.kind(), &error.to_string()).await;
+    }
+    Ok(peeked?)
 }
 
 async fn get(plan: &Plan, target: &Target) -> Result<Value, Failure> {

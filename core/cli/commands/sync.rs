@@ -3,8 +3,6 @@
 mod dry;
 mod report;
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 use tributary_config::{ConnectionPlan, Plan};
 use tributary_engine::{Connection, Status, SyncReport, SyncRequest};
@@ -12,11 +10,11 @@ use tributary_model::{ErrorKind, Result, Selection, Until};
 use tributary_telemetry::{Lineage, Processing, Tracked};
 
 use crate::args::{Format, SyncArgs};
-use crate::commands::target::Target;
+use crate::commands::target::asked;
 use crate::exit::{Exit, Failure};
-use crate::output;
 use crate::progress::Watch;
 use crate::session::{self, Session};
+use crate::{neighbour, output};
 
 #[derive(Debug, Serialize)]
 struct Document {
@@ -41,7 +39,11 @@ pub(crate) async fn run(args: &SyncArgs, session: &Session) -> Result<Exit, Fail
     let lineage = plan.lineage.as_ref().map(Lineage::new).transpose()?;
     let mut connections = Vec::new();
     for run in &runs {
-        connections.push(sync(&plan, run, session, lineage.as_ref()).await);
+        let report = sync(&plan, run, session, lineage.as_ref()).await;
+        if let Some(error) = &report.error {
+            neighbour::tell(&plan, run.connection, error.kind, &error.message).await;
+        }
+        connections.push(report);
     }
     if let Some(lineage) = lineage {
         lineage.close().await;
@@ -59,24 +61,13 @@ pub(crate) async fn run(args: &SyncArgs, session: &Session) -> Result<Exit, Fail
 
 /// What was asked for, connection by connection.
 fn runs<'p>(args: &SyncArgs, plan: &'p Plan) -> Result<Vec<Run<'p>>> {
-    let mut asked: BTreeMap<String, Option<Vec<String>>> = BTreeMap::new();
-    for target in args.targets.iter().map(|text| Target::from(text.as_str())) {
-        let streams = asked
-            .entry(target.connection)
-            .or_insert_with(|| Some(Vec::new()));
-        match (streams.as_mut(), target.stream) {
-            (Some(streams), Some(stream)) => streams.push(stream.to_string()),
-            // The connection itself was named: all of it.
-            (_, None) => *streams = None,
-            (None, Some(_)) => {}
-        }
-    }
+    let mut asked = asked(&args.targets);
     let names: Vec<String> = asked.keys().cloned().collect();
     let connections = session::connections(plan, &names)?;
     Ok(connections
         .into_iter()
         .map(|connection| {
-            let streams = asked.remove(connection.options.name.as_str()).flatten();
+            let streams = asked.remove(connection.options.name.as_str());
             let mut only = streams.unwrap_or_default();
             only.extend(args.select.iter().cloned());
             let request = SyncRequest {

@@ -30,11 +30,7 @@ pub(super) async fn set(plan: &Plan, target: &Target, text: &str) -> Result<(), 
 
 pub(super) async fn reset(plan: &Plan, target: &Target) -> Result<(), Failure> {
     let connection = session::connection_plan(plan, &target.connection)?;
-    let destination = session::destination(plan, &connection.destination).await?;
-    let state = destination
-        .peek(&connection.options.name)
-        .await?
-        .unwrap_or_default();
+    let state = super::peek(plan, connection).await?.unwrap_or_default();
     if let Some(stream) = &target.stream {
         super::cursor_of(&state, stream)?;
     }
