@@ -280,20 +280,7 @@ async fn kubernetes_takes_the_manifests() {
     );
     assert_eq!(job("Shop")["jobTemplate"]["spec"]["backoffLimit"], 5);
     assert_eq!(job("hand")["suspend"], true);
-    let mut names: Vec<_> = documents
-        .iter()
-        .map(|document| {
-            (
-                &document["kind"],
-                document["metadata"]["name"].as_str().unwrap(),
-            )
-        })
-        .map(|(kind, name)| format!("{kind} {name}"))
-        .collect();
-    let count = names.len();
-    names.sort();
-    names.dedup();
-    assert_eq!(names.len(), count, "no two of a kind have one name");
+    assert_names_differ(&documents);
     for document in &documents {
         let name = document["metadata"]["name"].as_str().unwrap();
         assert!(is_label(name), "{name}");
@@ -332,6 +319,18 @@ async fn kubernetes_takes_the_manifests() {
             .iter()
             .any(|mount| mount["mountPath"] == "/var/lib/tributary/data")
     );
+}
+
+fn assert_names_differ(documents: &[Value]) {
+    let name = |document: &Value| {
+        let name = document["metadata"]["name"].as_str().unwrap();
+        format!("{} {name}", document["kind"])
+    };
+    let mut names: Vec<_> = documents.iter().map(name).collect();
+    names.sort();
+    names.dedup();
+    let count = documents.len();
+    assert_eq!(names.len(), count, "no two of a kind have one name");
 }
 
 /// What every pod keeps to.
