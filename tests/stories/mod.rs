@@ -3,11 +3,13 @@
 mod bad_input;
 mod bad_log;
 mod beginning;
+mod by_hand;
 mod choices;
 mod daemon;
 mod day;
 mod export;
 mod google_sheets;
+mod kept;
 mod lake;
 mod layout;
 mod mailchimp;

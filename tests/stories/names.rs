@@ -79,3 +79,67 @@ async fn two_streams_never_share_a_table() {
     assert_eq!(world.number("SELECT id FROM d.large_orders"), 1);
     assert_eq!(world.number("SELECT id FROM d.orders"), 2);
 }
+
+#[tokio::test]
+async fn tables_are_as_wide_and_names_as_long_as_the_source_has_them() {
+    let (long, also) = ("ü".repeat(64), format!("{}x", "ü".repeat(63)));
+    let columns: Vec<_> = (2..=1600).map(|n| format!("c{n} INT")).collect();
+    let sql = format!(
+        "CREATE DATABASE d CHARACTER SET utf8mb4; USE d;
+        CREATE TABLE wide (id INT PRIMARY KEY, {}) ENGINE = MyISAM;
+        INSERT INTO wide (id, c2, c1600) VALUES (1, 2, 1600), (2, NULL, NULL);
+        CREATE TABLE `{long}` (id INT PRIMARY KEY, `{long}` INT, `{also}` INT);
+        CREATE TABLE `{also}` (id INT PRIMARY KEY); INSERT INTO `{long}` VALUES (1, 2, 3);
+        INSERT INTO `{also}` VALUES (4)",
+        columns.join(", ")
+    );
+    let world = World::with(Flavor::MariaDb, &sql).await;
+    world.sync().await;
+    let change = format!(
+        "UPDATE d.wide SET c1600 = 7, c801 = 8 WHERE id = 2; ALTER TABLE d.wide ADD COLUMN c1601 INT;
+        UPDATE d.wide SET c1601 = 9 WHERE id = 1; UPDATE d.`{long}` SET `{also}` = 30"
+    );
+    world.server.execute(&change).await;
+    world.sync().await;
+    world.assert_equal(&["d.wide"]).await;
+    let row = format!("SELECT \"{long}\", \"{also}\" FROM d.\"{long}\"");
+    let found: Vec<_> = world.ask(&row).into_iter().flatten().flatten().collect();
+    assert_eq!(found, ["2", "30"]);
+    assert_eq!(world.number(&format!("SELECT id FROM d.\"{also}\"")), 4);
+}
+
+/// A name that was given stays with its column whatever comes, and a table that was given is where the
+/// user says: without a schema it is in that of the stream.
+#[tokio::test]
+async fn given_names_are_kept() {
+    let sql = "CREATE DATABASE d; CREATE TABLE d.t (id INT PRIMARY KEY, a INT, b INT);
+        INSERT INTO d.t VALUES (1, 2, 3)";
+    let world = World::with(Flavor::MariaDb, sql).await;
+    let rules = |rules: &str| {
+        world.configure(Setup {
+            connection: &format!("streams: {{d.t: {{{rules}}}}}"),
+            ..Setup::default()
+        });
+    };
+    rules("table: other, columns: {id: {rename: key}, a: {rename: b}, b: {rename: a}}");
+    world.sync().await;
+    let change =
+        "UPDATE d.t SET a = 20; INSERT INTO d.t VALUES (2, 4, 5); DELETE FROM d.t WHERE id = 2";
+    world.server.execute(change).await;
+    world.sync().await;
+    let rows = "SELECT \"key\", a, b, _tributary_deleted FROM d.other ORDER BY 1";
+    let found: Vec<_> = world.ask(rows).into_iter().flatten().flatten().collect();
+    assert_eq!(found[..4], ["1", "3", "20", "false"]);
+    assert_eq!(found[4], "2");
+    // Two columns of one name: the second one gets another.
+    rules("table: d.other, columns: {id: {rename: key}, a: {rename: same}, b: {rename: SAME}}");
+    world
+        .program
+        .run(&["sync", "--full-refresh"])
+        .await
+        .exits(0);
+    let rows = "SELECT COLUMNS(x -> lower(x) LIKE 'same%') FROM d.other";
+    let mut found: Vec<_> = world.ask(rows).into_iter().flatten().flatten().collect();
+    found.sort();
+    assert_eq!(found, ["20", "3"]);
+}

@@ -136,16 +136,33 @@ async fn a_hash_is_the_same_wherever_the_salt_is() {
 #[tokio::test]
 async fn hiding_later_is_said_and_a_full_refresh_hides_what_is_there() {
     let sql =
-        "CREATE DATABASE d; CREATE TABLE d.t (id INT PRIMARY KEY, email VARCHAR(80), n INT, x INT);
-        INSERT INTO d.t VALUES (1, 'anna.canary@example.com', 123456789, 1)";
+        "SET sql_mode = ''; CREATE DATABASE d; CREATE TABLE d.t (id INT PRIMARY KEY, email VARCHAR(80),
+            n INT, x INT, seen DATE); CREATE TABLE d.z (id INT PRIMARY KEY, email VARCHAR(80));
+        INSERT INTO d.t VALUES (1, 'anna.canary@example.com', 123456789, 1, NULL),
+            (3, 'third.canary@example.com', 3, 3, '2024-00-15'), (9, 'ninth.canary@example.com', 9, 9, NULL);
+        INSERT INTO d.z VALUES (1, 'anna.canary@example.com')";
     let world = World::with(Flavor::MariaDb, sql).await;
-    world.sync().await;
     let rules = |columns: &str| {
         world.configure(Setup {
-            connection: &format!("salt: s, streams: {{d.t: {{columns: {{{columns}}}}}}}"),
+            source: "databases: [d], zero_dates: reject",
+            connection: &format!(
+                "salt: s, streams: {{d.t: {{columns: {{{columns}}}}}, \
+                 d.z: {{mode: history, columns: {{email: mask}}}}}}"
+            ),
             ..Setup::default()
         });
     };
+    world.configure(Setup {
+        source: "databases: [d], zero_dates: reject",
+        connection: "streams: {d.z: {mode: history}}",
+        ..Setup::default()
+    });
+    world.sync().await;
+    world.server.execute("DELETE FROM d.t WHERE id = 9").await;
+    world.sync().await;
+    let rejected =
+        "SELECT count(*) FROM _tributary.rejected WHERE CAST(\"row\" AS VARCHAR) LIKE '%canary%'";
+    assert_eq!(world.number(rejected), 1);
     let warnings = async |args: &[&str]| {
         let all = [&["sync", "--output", "json"], args].concat();
         let report = world.program.run(&all).await.exits(0).json();
@@ -158,16 +175,36 @@ async fn hiding_later_is_said_and_a_full_refresh_hides_what_is_there() {
     rules("email: hash, n: {mask: {keep_last: 1}}, x: exclude");
     world
         .server
-        .execute("INSERT INTO d.t VALUES (2, 'b', 987654321, 2)")
+        .execute("INSERT INTO d.t VALUES (2, 'b', 987654321, 2, NULL)")
         .await;
+    let offer = "tributary sync main:d.t --full-refresh";
+    let dry = world.program.run(&["sync", "--dry-run"]).await.exits(0);
+    dry.says("rows from before still have it in clear")
+        .says(offer);
     let text = world.program.run(&["sync"]).await.exits(0);
     text.says("`email` is hashed from now on; rows from before still have it in clear")
-        .says("tributary sync main:d.t --full-refresh");
+        .says(offer);
     assert_eq!(warnings(&[]).await.len(), 3, "until it is done");
     assert_eq!(warnings(&["--full-refresh"]).await, Vec::<Value>::new());
     let clear = "SELECT count(*) FROM d.t AS t WHERE CAST(t AS VARCHAR) SIMILAR TO '.*(canary|123456789).*'";
     assert_eq!(world.number(clear), 0);
     assert_eq!(world.number("SELECT count(*) FROM d.t"), 2);
+    assert_eq!(world.number(rejected), 0);
+    let waits = "SELECT count(*) FROM _tributary.rejected WHERE length(\"row\"->>'email') = 64";
+    assert_eq!(world.number(waits), 1);
+    // A history keeps its versions until its table is dropped.
+    let history = "SELECT count(*) FROM d.z WHERE email LIKE '%canary%'";
+    assert_eq!(world.number(history), 1);
+    let text = world.program.run(&["sync"]).await.exits(0);
+    text.says("drop the table to begin it anew");
+    let file = duckdb::Connection::open(world.file()).unwrap();
+    file.execute_batch("DROP TABLE d.z").unwrap();
+    drop(file);
+    world.sync().await;
+    let again = world.sync().await;
+    assert!(!again.to_string().contains("drop the table"), "{again}");
+    assert_eq!(world.number("SELECT count(*) FROM d.z"), 1);
+    assert_eq!(world.number(history), 0);
     assert_eq!(warnings(&[]).await, Vec::<Value>::new());
     rules("n: {mask: {keep_last: 1}}, x: exclude");
     let said = warnings(&[]).await;

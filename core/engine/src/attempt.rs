@@ -15,11 +15,12 @@ use tributary_model::{
 
 use crate::beside::{self, Beside, Way};
 use crate::connection::{Connection, SyncRequest};
+use crate::forget::{forget, forget_gone, forget_moved};
 use crate::ledger::Ledger;
 use crate::loading::Loading;
 use crate::normalize::Table;
 use crate::observer::{Event, Observer};
-use crate::plan::{known, missing, not_there, selected, table_of, tables, ways};
+use crate::plan::{is_void, known, missing, not_there, selected, table_of, tables, ways};
 use crate::spans;
 use crate::stop::Stop;
 use crate::unexpected::{self, Unexpected};
@@ -40,6 +41,7 @@ struct Begun {
     fence: Fence,
     existing: Existing,
     ways: BTreeMap<StreamName, Way>,
+    void: BTreeSet<StreamName>,
 }
 
 /// One attempt.
@@ -83,6 +85,7 @@ impl Attempt<'_> {
         let streams = selected(self.connection, self.request, &state).await?;
         forget_moved(&mut state, &streams, self.connection);
         let known = known(self.connection, &streams).await?;
+        let gone = forget_gone(&mut state, &streams, self.connection, &known);
         let ways = ways(
             self.connection,
             self.request,
@@ -91,6 +94,7 @@ impl Attempt<'_> {
             &state,
             &known,
         );
+        let void = self.void(&streams, &state, &known, progress);
         forget(&mut state, &streams, self.request, progress);
         beside::forget(&mut state, &ways);
         let begun = Begun {
@@ -99,8 +103,13 @@ impl Attempt<'_> {
             fence,
             existing: known,
             ways,
+            void,
         };
         let (mut loading, streams) = self.prepare(ledger, streams, begun);
+        for (stream, table) in &gone {
+            let what = format!("{table} is not there any more: it is made again, and read anew");
+            unexpected::warn(self, ledger, stream, what);
+        }
         let unexpected = Unexpected::new(&streams, &loading.state, loading.fence.epoch);
         if self.request.until == Until::Stopped {
             unexpected::tell_mixed(self, &loading, ledger);
@@ -108,14 +117,34 @@ impl Attempt<'_> {
         let (output, inbox) = AnyOutput::new(self.connection.options.memory / PIPE_SHARE);
         let reading = self.read(streams, loading.state.clone(), output);
         let outcome = loading.drain(inbox, ledger, progress).await;
-        if matches!(outcome, Ok(End::Asked)) {
-            return outcome;
+        match &outcome {
+            Ok(End::Asked) => return outcome,
+            Ok(End::Source) => {}
+            Err(error) => loading.leave_out_misfits(error, ledger),
         }
         finish(reading, outcome.map(drop)).await?;
         unexpected::tell_mixed(self, &loading, ledger);
         loading.finish(ledger, progress).await?;
         unexpected.tell(self, ledger).await;
         Ok(End::Source)
+    }
+
+    /// Streams whose tables have nothing that a new copy would not bring: those that are not there,
+    /// those whose copy is not complete, and those that the user wants to be copied anew.
+    fn void(
+        &self,
+        streams: &[Stream],
+        state: &State,
+        existing: &Existing,
+        progress: &Progress,
+    ) -> BTreeSet<StreamName> {
+        let names = streams.iter().map(|stream| &stream.name);
+        let is_void = |stream: &&StreamName| {
+            let table = table_of(self.connection, stream);
+            let is_refreshed = progress.refresh && self.request.asks_for(stream);
+            is_refreshed || !existing.contains_key(&table) || is_void(state, stream, &table)
+        };
+        names.filter(is_void).cloned().collect()
     }
 
     /// The record of the load that was the last, where it may be the one in doubt.
@@ -142,6 +171,7 @@ impl Attempt<'_> {
             fence,
             existing,
             ways,
+            void,
         } = begun;
         self.note_missing(ledger, &streams);
         let mut kept = self.decide(ledger, &streams, &existing, &ways, &state.tables);
@@ -176,6 +206,8 @@ impl Attempt<'_> {
             complete: None,
             layouts: layouts(existing),
             beside,
+            void,
+            misfits: Vec::new(),
             phases: BTreeMap::new(),
             stop: self.stop,
             until: self.request.until,
@@ -313,40 +345,4 @@ fn layouts(existing: Existing) -> BTreeMap<TableName, Vec<TableColumn>> {
 fn is_missing(table: &Table, existing: &Existing) -> bool {
     let existing = existing.get(&table.plan().table).map(Vec::as_slice);
     !table.is_provisional() && table.differs_from(existing)
-}
-
-/// Forgets the cursors of streams that the configuration has given another table: it begins with all
-/// of the rows, and the one of before stays as it is.
-pub(crate) fn forget_moved(state: &mut State, streams: &[Stream], connection: &Connection) {
-    for stream in streams.iter().map(|stream| &stream.name) {
-        let table = table_of(connection, stream).to_string();
-        let before = state.tables.get(stream).map(|known| known.table.clone());
-        let Some(before) = before.filter(|before| *before != table) else {
-            continue;
-        };
-        if state.streams.remove(stream).is_some() {
-            tracing::warn!(%stream, "kept in {table} from now on, and read anew for it; {before} stays as it is");
-        }
-        if state.streams.is_empty() {
-            state.shared = None;
-        }
-    }
-}
-
-/// Forgets cursors that must not be gone on from.
-fn forget(state: &mut State, streams: &[Stream], request: &SyncRequest, progress: &Progress) {
-    // A stream that was left out for a while has missed changes of the shared log: were its old
-    // cursor kept, it would silently go on without them.
-    if state.shared.is_some() {
-        state
-            .streams
-            .retain(|name, _| streams.iter().any(|stream| stream.name == *name));
-    }
-    if progress.refresh {
-        state.streams.retain(|name, _| !request.asks_for(name));
-        // With no stream left that depends on it, a position that may be gone is not needed either.
-        if state.streams.is_empty() {
-            state.shared = None;
-        }
-    }
 }

@@ -5,12 +5,15 @@
 //! table beside as long as there is one, and it goes with the swap, in the load that commits both.
 //! So a run that is killed goes on with the table beside, and readers see the old rows until then.
 //!
+//! What a table has besides the rows of a new copy goes on in the one that takes its place, unless
+//! somebody wants it to go ([`Facts::is_void`]).
+//!
 //! Pure: facts in, decisions out. [`crate::loading`] carries them out.
 
 use std::collections::BTreeMap;
 
 use tributary_model::{
-    Capabilities, Existing, Mode, Old, State, StreamName, TableColumn, TableName,
+    Capabilities, Deletes, Existing, Mode, Old, State, StreamName, TableColumn, TableName,
 };
 
 use crate::normalize::{derived, system};
@@ -43,11 +46,14 @@ pub(crate) struct Facts<'a> {
     pub(crate) table: &'a TableName,
     /// The mode that is asked for.
     pub(crate) mode: Mode,
+    pub(crate) deletes: Deletes,
     pub(crate) existing: &'a Existing,
     /// Whether the stored state has a cursor to go on from, which is not to be forgotten.
     pub(crate) has_cursor: bool,
     /// Whether this run reads the stream from its beginning, unless one did that was cut short.
     pub(crate) begins: bool,
+    /// Whether all that the table has may go.
+    pub(crate) is_void: bool,
 }
 
 /// How a stream's rows are to be taken.
@@ -68,37 +74,26 @@ pub(crate) fn next_to(table: &TableName, capabilities: &Capabilities) -> TableNa
     named(table, NEXT, capabilities)
 }
 
-/// The names under which a table may be kept once its stream is kept in `mode`; none where it fits.
+/// The names under which a table may be kept once another takes its place; none where it can't be.
 pub(crate) fn keepable(
     table: &TableName,
     mode: Mode,
     existing: &Existing,
     capabilities: &Capabilities,
 ) -> Vec<TableName> {
+    let may_be_kept = |columns: &[TableColumn]| !fits(columns, mode) || !continues(capabilities);
     match existing.get(table) {
-        Some(columns)
-            if !fits(columns, mode) || is_taken_back(table, mode, existing, capabilities) =>
-        {
+        Some(columns) if may_be_kept(columns) => {
             kept_names(table, kept_as(columns), capabilities).collect()
         }
         Some(_) | None => Vec::new(),
     }
 }
 
-/// Whether a table beside was begun in another mode than the one that is asked for now.
-fn is_taken_back(
-    table: &TableName,
-    mode: Mode,
-    existing: &Existing,
-    capabilities: &Capabilities,
-) -> bool {
-    let next = existing.get(&next_to(table, capabilities));
-    next.is_some_and(|columns| !fits(columns, mode))
-}
-
-/// Whether a table may hold what a copy of the source does not bring.
-fn holds_more(columns: &[TableColumn]) -> bool {
-    kept_as(columns) != Mode::Merge || columns.iter().any(|c| c.name == system::DELETED)
+/// Whether the destination lets what a table has besides go on in the one that takes its place: who
+/// keeps histories does.
+fn continues(capabilities: &Capabilities) -> bool {
+    capabilities.modes.contains(&Mode::History)
 }
 
 /// The mode in which a table has been kept, as its columns tell: `replace` looks like `merge`.
@@ -148,19 +143,7 @@ impl Facts<'_> {
                 is_made: true,
                 ..self.beside(capabilities)
             }),
-            // It was begun in another mode, which was taken back: what the table has besides the
-            // source's rows of today is nowhere else.
-            Some(columns)
-                if !fits(columns, self.mode) && live.is_some_and(|live| holds_more(live)) =>
-            {
-                let kept = live.map_or(self.mode, |live| kept_as(live));
-                let mut beside = self.beside(capabilities);
-                if beside.old == Old::Gone {
-                    beside.old = Old::Kept(self.free_name(kept, capabilities));
-                }
-                Way::Anew(beside)
-            }
-            // Its cursor is gone.
+            // Its cursor is gone, or it was begun in another mode, which was taken back.
             Some(_) => Way::Anew(self.beside(capabilities)),
             None if changes => Way::Anew(self.beside(capabilities)),
             None => usual,
@@ -170,11 +153,7 @@ impl Facts<'_> {
     /// A table beside that is yet to be made.
     pub(crate) fn beside(&self, capabilities: &Capabilities) -> Beside {
         let live = self.existing.get(self.table);
-        let old = match live.map(|columns| (kept_as(columns), fits(columns, self.mode))) {
-            Some((kept, false)) => Old::Kept(self.free_name(kept, capabilities)),
-            Some((Mode::History, true)) => Old::Continued,
-            Some((Mode::Merge | Mode::Append | Mode::Replace, true)) | None => Old::Gone,
-        };
+        let old = live.map_or(Old::Gone, |columns| self.old(columns, capabilities));
         Beside {
             live: self.table.clone(),
             old,
@@ -182,6 +161,27 @@ impl Facts<'_> {
             is_made: false,
             is_complete: false,
             has_failed: false,
+        }
+    }
+
+    /// What becomes of the table that is there. What a copy of the source does not bring (changes that
+    /// were recorded, rows that the source has deleted) goes only if it was asked for: by the mode, or
+    /// by `--full-refresh`.
+    fn old(&self, live: &[TableColumn], capabilities: &Capabilities) -> Old {
+        let kept = kept_as(live);
+        let has_more = match (self.mode, self.deletes) {
+            _ if self.is_void => false,
+            (Mode::Merge, Deletes::Hard) | (Mode::Replace, _) => false,
+            (Mode::Merge, Deletes::Soft | Deletes::Ignore) | (Mode::Append | Mode::History, _) => {
+                true
+            }
+        };
+        match fits(live, self.mode) {
+            false => Old::Kept(self.free_name(kept, capabilities)),
+            true if kept == Mode::History => Old::Continued,
+            true if !has_more => Old::Gone,
+            true if continues(capabilities) => Old::Continued,
+            true => Old::Kept(self.free_name(kept, capabilities)),
         }
     }
 
@@ -305,9 +305,11 @@ mod tests {
         let facts = Facts {
             table: &orders,
             mode,
+            deletes: Deletes::Soft,
             existing: &existing,
             has_cursor,
             begins: mode == Mode::Replace,
+            is_void: false,
         };
         facts.way(&RULES)
     }
@@ -363,6 +365,51 @@ mod tests {
         assert!(beside.is_made && beside.old == Old::Gone);
         assert!(matches!(way(Mode::Replace, &tables, false), Way::Anew(_)));
         assert!(matches!(way(Mode::Append, &tables, true), Way::Anew(_)));
+    }
+
+    /// What becomes of a table when its stream is read anew in the mode that it has.
+    fn old(mode: Mode, deletes: Deletes, is_void: bool, modes: &'static [Mode]) -> Old {
+        let columns = match mode {
+            Mode::Append => APPENDED,
+            Mode::History => HISTORY,
+            Mode::Merge | Mode::Replace => &[],
+        };
+        let (orders, existing) = (table("orders"), existing(&[("orders", columns)]));
+        let facts = Facts {
+            table: &orders,
+            mode,
+            deletes,
+            existing: &existing,
+            has_cursor: false,
+            begins: true,
+            is_void,
+        };
+        let capabilities = Capabilities { modes, ..RULES };
+        facts.beside(&capabilities).old
+    }
+
+    #[test]
+    fn what_a_copy_does_not_bring_goes_only_if_somebody_wants_it_to() {
+        let most: &'static [Mode] = &[Mode::Merge];
+        let all: &'static [Mode] = &[Mode::Merge, Mode::History];
+        for (mode, deletes, expected) in [
+            (Mode::Merge, Deletes::Soft, Old::Continued),
+            (Mode::Merge, Deletes::Ignore, Old::Continued),
+            (Mode::Append, Deletes::Hard, Old::Continued),
+            (Mode::Merge, Deletes::Hard, Old::Gone),
+            (Mode::Replace, Deletes::Soft, Old::Gone),
+        ] {
+            assert_eq!(old(mode, deletes, false, all), expected, "{mode:?}");
+            assert_eq!(old(mode, deletes, true, all), Old::Gone, "{mode:?}");
+            let elsewhere = match expected {
+                Old::Continued if mode == Mode::Append => Old::Kept(table("orders__append")),
+                Old::Continued => Old::Kept(table("orders__merge")),
+                gone => gone,
+            };
+            assert_eq!(old(mode, deletes, false, most), elsewhere, "{mode:?}");
+        }
+        // A history goes on whatever happens.
+        assert_eq!(old(Mode::History, Deletes::Soft, true, all), Old::Continued);
     }
 
     #[test]

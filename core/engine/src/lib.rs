@@ -9,6 +9,7 @@ mod beside;
 mod changes;
 mod connection;
 mod flush;
+mod forget;
 mod gate;
 mod ledger;
 mod loading;

@@ -27,10 +27,12 @@ use crate::stop::{Hold, Stop};
 mod beside;
 mod commit;
 mod copies;
+mod misfit;
 mod rows;
 
 pub(crate) use commit::new_load_id;
 pub(crate) use copies::copy_id;
+use misfit::Misfit;
 
 /// The loading of an attempt.
 pub(crate) struct Loading<'a> {
@@ -56,6 +58,10 @@ pub(crate) struct Loading<'a> {
     pub(crate) layouts: BTreeMap<TableName, Vec<TableColumn>>,
     /// The tables that are built beside those of their streams.
     pub(crate) beside: BTreeMap<StreamName, Beside>,
+    /// Streams whose tables have nothing that would be missed: see [`crate::beside`].
+    pub(crate) void: BTreeSet<StreamName>,
+    /// What has made the load in progress void, where it is a table.
+    pub(crate) misfits: Vec<Misfit>,
     /// What the source has said last of each stream.
     pub(crate) phases: BTreeMap<StreamName, Phase>,
     pub(crate) stop: &'a Stop,

@@ -9,12 +9,13 @@ use tributary_model::{
     Stream, StreamName, StreamOptions, StreamSchema, TableName,
 };
 
-use crate::attempt::{Progress, forget_moved};
+use crate::attempt::Progress;
 use crate::beside::{self, Facts, Way};
 use crate::connection::{Connection, SyncRequest};
-use crate::normalize::system;
-use crate::normalize::{Table, TableSetup, table_name};
+use crate::forget::{forget_gone, forget_moved};
+use crate::normalize::{self, Table, TableSetup, system, table_name};
 use crate::report::ErrorReport;
+use crate::unexpected::mixed;
 
 /// What a run would do with one stream.
 #[derive(Clone, Debug, Serialize)]
@@ -27,7 +28,7 @@ pub struct PlannedStream {
     pub mode: Mode,
     /// Whether the table is there already.
     pub table_exists: bool,
-    /// What becomes of a table that was kept in another mode.
+    /// What becomes of a table that was kept in another mode, or whose rows are not hidden as those to come.
     pub change: Option<String>,
     /// Whether there is a cursor to go on from; without one the stream is read from the beginning.
     pub has_cursor: bool,
@@ -61,12 +62,14 @@ pub async fn plan(connection: &Connection, request: &SyncRequest) -> Result<Sync
     } else {
         known(connection, &streams).await?
     };
+    forget_gone(&mut state, &streams, connection, &existing);
     let progress = Progress {
         refresh: request.full_refresh,
         has_committed: false,
     };
     let ways = ways(connection, request, &progress, &streams, &state, &existing);
     let tables = tables(connection, &streams, &existing, &ways, &state.tables);
+    let is_refreshed = |name: &StreamName| request.full_refresh && request.asks_for(name);
     let describe = |stream: &Stream| {
         let table = table_of(connection, &stream.name);
         let mode = connection.options.of(&stream.name).mode;
@@ -74,14 +77,18 @@ pub async fn plan(connection: &Connection, request: &SyncRequest) -> Result<Sync
         PlannedStream {
             table: table.to_string(),
             mode,
-            change: match way {
-                Some(Way::Anew(beside) | Way::GoOn(beside)) => beside.says(mode),
-                Some(Way::Direct | Way::Again) | None => None,
+            change: match (way, tables.get(&stream.name)) {
+                (Some(Way::Anew(beside) | Way::GoOn(beside)), _) => beside.says(mode),
+                (_, Some(Ok(table))) if !is_refreshed(&stream.name) && mode != Mode::Replace => {
+                    let said = mixed(&connection.options.name, &stream.name, table);
+                    (!said.is_empty()).then(|| said.join("; "))
+                }
+                _ => None,
             },
             table_exists: existing.contains_key(&table),
             has_cursor: state.streams.contains_key(&stream.name)
                 && !way.is_some_and(Way::forgets)
-                && !(request.full_refresh && request.asks_for(&stream.name)),
+                && !is_refreshed(&stream.name),
             estimated_rows: stream.estimated_rows,
             error: tables
                 .get(&stream.name)
@@ -241,20 +248,31 @@ pub(crate) fn ways(
     let capabilities = connection.destination.capabilities();
     let way = |stream: &Stream| {
         let name = &stream.name;
-        let mode = connection.options.of(name).mode;
+        let options = connection.options.of(name);
+        let (table, mode) = (table_of(connection, name), options.mode);
         let is_known = state.streams.contains_key(name)
             || (state.streams.is_empty() && state.shared.is_some());
         let is_refreshed = progress.refresh && request.asks_for(name);
         let facts = Facts {
-            table: &table_of(connection, name),
+            table: &table,
             mode,
+            deletes: options.deletes,
             existing,
             has_cursor: is_known && !is_refreshed,
             begins: mode == Mode::Replace && request.asks_for(name) && !progress.has_committed,
+            is_void: is_refreshed || is_void(state, name, &table),
         };
         (name.clone(), facts.way(&capabilities))
     };
     streams.iter().map(way).collect()
+}
+
+/// Whether what a table has may go: that of a stream of which another table is remembered, or none, was
+/// not made for it.
+pub(crate) fn is_void(state: &State, stream: &StreamName, table: &TableName) -> bool {
+    let known = state.tables.get(stream);
+    let known = known.filter(|known| known.table == table.to_string());
+    known.is_none_or(normalize::is_void)
 }
 
 /// That the rows of each stream go into the table that is there.

@@ -3,11 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tributary_model::{LoadRecord, Mode, State, Stream, StreamName, Until};
+use tributary_model::{ConnectionName, LoadRecord, Mode, State, Stream, StreamName, Until};
 
 use crate::attempt::Attempt;
 use crate::ledger::Ledger;
 use crate::loading::Loading;
+use crate::normalize::Table;
 use crate::observer::Event;
 
 /// Earlier loads that are looked at. // G6
@@ -66,21 +67,30 @@ pub(crate) fn tell_mixed(attempt: &Attempt<'_>, loading: &Loading<'_>, ledger: &
     let connection = &attempt.connection.options.name;
     let is_seen = |stream: &StreamName| !loading.beside.contains_key(stream);
     for (stream, table) in loading.tables.iter().filter(|(stream, _)| is_seen(stream)) {
-        for what in table.mixed() {
-            let fix = match table.plan().mode {
-                Mode::History => {
-                    "A history keeps its versions: drop the table to begin anew".to_owned()
-                }
-                Mode::Merge | Mode::Append | Mode::Replace => format!(
-                    "`tributary sync {connection}:{stream} --full-refresh` copies the table anew"
-                ),
-            };
-            warn(attempt, ledger, stream, format!("{what}. {fix}"));
+        for what in mixed(connection, stream, table) {
+            warn(attempt, ledger, stream, what);
         }
     }
 }
 
-fn warn(attempt: &Attempt<'_>, ledger: &mut Ledger, stream: &StreamName, what: String) {
+/// How rows of a table from before are hidden otherwise than those from now on, each with what helps.
+pub(crate) fn mixed(
+    connection: &ConnectionName,
+    stream: &StreamName,
+    table: &Table,
+) -> Vec<String> {
+    let fix = match table.plan().mode {
+        Mode::History => "A history keeps its versions: drop the table to begin it anew".to_owned(),
+        Mode::Merge | Mode::Append | Mode::Replace => {
+            format!("`tributary sync {connection}:{stream} --full-refresh` copies the table anew")
+        }
+    };
+    let with_fix = |what: String| format!("{what}. {fix}");
+    table.mixed().into_iter().map(with_fix).collect()
+}
+
+/// Says what a run that goes well should not have met.
+pub(crate) fn warn(attempt: &Attempt<'_>, ledger: &mut Ledger, stream: &StreamName, what: String) {
     attempt.observer.notice(&Event::Warning {
         stream,
         what: &what,

@@ -3,7 +3,9 @@
 //! A swap is a change of a load like any other: it commits with the rows before it and the cursors
 //! that cover them. So the cursors of a stream are always those of the table that its rows go to. // G1
 
-use tributary_model::{Change, Mode, Old, Phase, Result, StreamName, TruncateKind};
+use tributary_model::{
+    Change, Mode, Old, Phase, Positions, Result, StreamName, TablePlan, TruncateKind,
+};
 
 use super::Loading;
 use crate::beside::{Facts, next_to};
@@ -16,7 +18,8 @@ impl Loading<'_> {
         let Some(table) = self.tables.get_mut(stream) else {
             return Ok(false);
         };
-        let (name, mode) = (table.plan().table.clone(), table.plan().mode);
+        let TablePlan { mode, deletes, .. } = **table.plan();
+        let name = table.plan().table.clone();
         let is_there = self.layouts.contains_key(&name);
         if !capabilities.swaps || table.is_provisional() || !(is_there || mode == Mode::Replace) {
             return Ok(false);
@@ -24,9 +27,11 @@ impl Loading<'_> {
         let facts = Facts {
             table: &name,
             mode,
+            deletes,
             existing: &self.layouts,
             has_cursor: false,
             begins: true,
+            is_void: self.void.contains(stream),
         };
         let beside = facts.beside(&capabilities);
         table.move_to(next_to(&name, &capabilities));
@@ -47,20 +52,38 @@ impl Loading<'_> {
             plan: table.plan().clone(),
             like: beside.like.clone(),
         };
-        let open = self.open().await?;
-        open.load.write(change).await?;
+        self.write(stream, change).await?;
         if let Some(beside) = self.beside.get_mut(stream) {
             beside.is_made = true;
         }
         Ok(())
     }
 
+    /// Says in the changes of a stream that those which follow begin with all of its rows, where they
+    /// follow earlier ones in the end.
+    pub(super) async fn mark_break(
+        &mut self,
+        stream: &StreamName,
+        positions: Positions,
+    ) -> Result<()> {
+        let (Some(beside), Some(table)) = (self.beside.get(stream), self.tables.get(stream)) else {
+            return Ok(());
+        };
+        if beside.old != Old::Continued || !beside.is_made {
+            return Ok(());
+        }
+        if let Some(marker) = table.truncate_row(positions)? {
+            self.write(stream, Change::Rows(marker)).await?;
+        }
+        Ok(())
+    }
+
     /// Notes that the source has sent all of a stream.
     pub(super) fn all_sent(&mut self, stream: &StreamName) {
-        if let Some(beside) = self.beside.get_mut(stream)
-            && !beside.has_failed
-        {
-            beside.is_complete = true;
+        match self.beside.get_mut(stream) {
+            Some(beside) => beside.is_complete = !beside.has_failed,
+            None if self.dropped.contains(stream) => {}
+            None => drop(self.void.remove(stream)),
         }
     }
 
@@ -85,7 +108,8 @@ impl Loading<'_> {
         let is_told = |stream: &StreamName| {
             self.phases.is_empty() || self.phases.get(stream) == Some(&Phase::Streaming)
         };
-        let streams: Vec<_> = self.beside.keys().filter(|s| is_told(s)).cloned().collect();
+        let streams = self.beside.keys().chain(&self.void).filter(|s| is_told(s));
+        let streams: Vec<_> = streams.cloned().collect();
         for stream in streams {
             self.all_sent(&stream);
         }
@@ -131,16 +155,21 @@ impl Loading<'_> {
                     .says(table.plan().mode)
                     .map(|said| (stream.clone(), said)),
             );
-            table.move_to(beside.live);
+            table.move_to(beside.live.clone());
             if beside.old != Old::Continued {
                 table.emptied();
+            }
+            self.void.remove(&stream);
+            if let (Old::Kept(name), Some(old)) = (&beside.old, self.layouts.get(&beside.live)) {
+                let old = old.clone();
+                self.layouts.insert(name.clone(), old); // the name is taken from now on
             }
             let change = Change::Swap {
                 plan: table.plan().clone(),
                 beside: from,
                 old: beside.old,
             };
-            self.open().await?.load.write(change).await?;
+            self.write(&stream, change).await?;
         }
         Ok(told)
     }

@@ -10,8 +10,8 @@ use std::time::Instant;
 
 use tracing::Instrument;
 use tributary_model::{
-    Commit, Error, ErrorKind, Fence, LoadPlan, RejectLimit, Result, StreamCount, StreamName, Until,
-    failpoint, now,
+    Commit, Error, ErrorKind, Fence, LoadPlan, RejectLimit, Remembered, Result, StreamCount,
+    StreamName, Until, failpoint, now,
 };
 
 use super::copies::Copies;
@@ -20,6 +20,7 @@ use crate::attempt::{Progress, tell_layout};
 use crate::changes;
 use crate::flush::Fill;
 use crate::ledger::{InDoubt, Ledger};
+use crate::normalize::set_void;
 use crate::observer::Event;
 use crate::spans;
 
@@ -42,12 +43,7 @@ impl Loading<'_> {
             };
             failpoint::reach("engine.before_begin")?;
             let span = spans::load(&self.fence, &plan.load_id, self.until);
-            let load = self
-                .connection
-                .destination
-                .begin(&plan, &self.fence)
-                .instrument(span.clone())
-                .await?;
+            let load = self.begin(&plan).instrument(span.clone()).await?;
             let fill = Fill::new(self.connection.options.flush);
             self.load = Some(Open {
                 _hold: self.stop.hold(),
@@ -67,6 +63,18 @@ impl Loading<'_> {
     /// Commits what is left, where there is anything: rows, a moved cursor or a table to make.
     pub(crate) async fn finish(
         mut self,
+        ledger: &mut Ledger,
+        progress: &mut Progress,
+    ) -> Result<()> {
+        let finished = self.commit_the_rest(ledger, progress).await;
+        if let Err(error) = &finished {
+            self.leave_out_misfits(error, ledger);
+        }
+        finished
+    }
+
+    async fn commit_the_rest(
+        &mut self,
         ledger: &mut Ledger,
         progress: &mut Progress,
     ) -> Result<()> {
@@ -161,13 +169,22 @@ impl Loading<'_> {
     }
 
     /// Takes what the next run is to know of the tables into the state. Of one that is being built
-    /// beside, the one that readers see still counts.
+    /// beside, the one that readers see still counts, and which that is.
     fn remember(&mut self) {
-        let seen = self.tables.iter().filter(|(stream, table)| {
-            !table.is_provisional() && !self.beside.contains_key(*stream)
-        });
-        for (stream, table) in seen {
-            self.state.tables.insert(stream.clone(), table.remember());
+        for (stream, table) in self.tables.iter().filter(|(_, t)| !t.is_provisional()) {
+            let mut known = match self.beside.get(stream) {
+                None => table.remember(),
+                Some(beside) => {
+                    let (live, known) = (beside.live.to_string(), self.state.tables.get(stream));
+                    let known = known.filter(|known| known.table == live).cloned();
+                    known.unwrap_or_else(|| Remembered {
+                        table: live,
+                        ..Remembered::default()
+                    })
+                }
+            };
+            set_void(&mut known, self.void.contains(stream));
+            self.state.tables.insert(stream.clone(), known);
         }
     }
 

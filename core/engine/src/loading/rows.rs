@@ -64,9 +64,10 @@ impl Loading<'_> {
                 _ => false,
             };
             if !is_empty {
-                open.load.write(change).await?;
+                self.write(stream, change).await?;
             }
         }
+        let open = self.open().await?;
         open.fill.add(stream, count, bytes, Instant::now());
         let more = StreamCount {
             rows_read: count,
@@ -98,6 +99,7 @@ impl Loading<'_> {
             return Ok(()); // its rows would not come after it
         }
         if self.begin_again(stream, kind).await? {
+            self.mark_break(stream, positions).await?;
             if let (Some(open), Some(table)) = (&mut self.load, self.tables.get(stream)) {
                 open.copies.emptied(&table.plan().table);
                 open.fill.add(stream, 0, 0, Instant::now());
@@ -137,6 +139,7 @@ impl Loading<'_> {
         }
         let table = self.tables.get(stream).ok_or_else(|| unknown(stream))?;
         let table_name = plan.table.clone();
+        let marks = (is_beside && kind == TruncateKind::Restart).then(|| positions.clone());
         let change = match (kind, plan.mode, plan.deletes) {
             (TruncateKind::Change, Mode::History, Deletes::Ignore) => return Ok(()),
             (TruncateKind::Change, Mode::History, _) => Change::Close { plan, at },
@@ -149,7 +152,11 @@ impl Loading<'_> {
         let open = self.open().await?;
         open.copies.emptied(&table_name);
         open.fill.add(stream, 0, 0, Instant::now());
-        open.load.write(change).await
+        self.write(stream, change).await?;
+        match marks {
+            Some(positions) => self.mark_break(stream, positions).await,
+            None => Ok(()),
+        }
     }
 
     pub(super) async fn clear(&mut self, stream: &StreamName, of: &ChangeBatch) -> Result<()> {
@@ -165,7 +172,7 @@ impl Loading<'_> {
         let open = self.open().await?;
         open.copies.unsure(&table);
         open.fill.add(stream, 0, 0, Instant::now());
-        open.load.write(change).await
+        self.write(stream, change).await
     }
 
     /// What follows is the whole stream. It is in one load, so that nothing has to be built beside:

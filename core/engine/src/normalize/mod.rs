@@ -19,5 +19,6 @@ mod table;
 pub(crate) use json::columns as json_columns;
 pub(crate) use names::derived;
 pub(crate) use rejected::Shaped;
+pub(crate) use remember::{is_void, set_void};
 pub(crate) use shape::value as cast_value;
 pub(crate) use table::{ID, Table, TableSetup, table_name};

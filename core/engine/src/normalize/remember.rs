@@ -1,6 +1,8 @@
 //! What is remembered of a table from run to run: names that do not tell where they come from, and
 //! the ways in which rows of it may have columns that are hidden or left out, or were once.
 //!
+//! Also whether the table has anything that a new copy would not bring: see [`is_void`].
+//!
 //! So a column that comes later never takes an older one's name, and a table that still holds in
 //! clear what is hidden from now on is said to. Copied anew, a table has rows of one way only.
 
@@ -14,6 +16,26 @@ use super::table::{Table, TableSetup};
 const CLEAR: &str = "in clear";
 /// The way of a column that is excluded.
 const LEFT_OUT: &str = "left out";
+
+/// Stands among the ways in place of a column, which none is called, for the rows as such.
+const ROWS: &str = "";
+/// The way of rows that go once the stream is read anew.
+const VOID: &str = "void";
+
+/// Whether what a table has goes once its stream is read anew: its first copy is not complete, or the
+/// user has asked for a new one.
+pub(crate) fn is_void(known: &Remembered) -> bool {
+    known.ways.contains_key(ROWS)
+}
+
+/// Notes whether what a table has goes once its stream is read anew.
+pub(crate) fn set_void(known: &mut Remembered, is_void: bool) {
+    known.ways.remove(ROWS);
+    if is_void {
+        let ways = vec![VOID.to_owned()];
+        known.ways.insert(ROWS.to_owned(), ways);
+    }
+}
 
 /// The source's column that fed a table's column in earlier runs, where that is remembered.
 pub(super) fn owner(setup: &TableSetup<'_>, column: &str) -> Option<String> {
@@ -107,6 +129,7 @@ impl Table {
         let known = self.before.as_ref();
         let ruled = self.options.columns.keys();
         let once = known.into_iter().flat_map(|known| known.ways.keys());
+        let once = once.filter(|column| *column != ROWS);
         let mut ways = BTreeMap::new();
         for column in ruled.chain(once) {
             let now = self.way(self.options.columns.get(column));
