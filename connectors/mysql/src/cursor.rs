@@ -48,6 +48,10 @@ pub struct LogCursor {
     /// another birthday.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) born: Option<u32>,
+    /// Whether the GTIDs alone say the place: the log of this server, another than before, has them in
+    /// another order, so that no place in its files stands for them yet.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) by_gtid: bool,
 }
 
 /// How a table stands.
@@ -219,6 +223,7 @@ mod tests {
             withheld: BTreeMap::new(),
             unsettled: BTreeSet::new(),
             born: None,
+            by_gtid: false,
         };
         let summary = Cursor::Log(log).summary();
         assert_eq!(summary.words, "binlog.000003:77 (GTID 0-1-55)");

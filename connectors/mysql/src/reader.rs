@@ -12,8 +12,9 @@ mod history;
 mod newcomers;
 mod replay;
 pub(crate) mod standing;
+mod touched;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,6 +35,7 @@ use crate::snapshot::{Copier, JobId};
 use crate::tables::{Phase, TableIndex, Tables};
 
 use changes::Mapped;
+use touched::Touched;
 
 /// Changes wait at most so long for company before they are sent.
 const LINGER: Duration = Duration::from_millis(200);
@@ -49,10 +51,23 @@ pub(crate) struct Running {
     /// `H`, once the view is open.
     high: Option<LogPosition>,
     released: bool,
-    /// `K`: keys that the log has touched since the copy was registered.
-    touched: HashSet<Box<[u8]>>,
+    /// `K`: keys that the log has touched since the copy was registered; `None` before that.
+    touched: Option<Touched>,
     /// Whether the log has touched the table at all since then.
     disturbed: bool,
+}
+
+impl Running {
+    /// Of this table, not yet registered.
+    fn new(table: TableIndex) -> Self {
+        Self {
+            table,
+            high: None,
+            released: false,
+            touched: None,
+            disturbed: false,
+        }
+    }
 }
 
 /// What a reading needs from outside.
@@ -78,6 +93,8 @@ pub(crate) struct Progress {
     era: u32,
     /// The shared cursor sent last.
     sent: Option<LogPosition>,
+    /// Whether its file and offset say as much as its GTIDs.
+    sent_placed: bool,
     /// Tables that a statement has changed and whose cursors have not been sent since.
     unsettled: BTreeSet<StreamName>,
     /// Whether the shared cursor sent last names some of them.
@@ -118,6 +135,7 @@ impl Progress {
             target,
             era,
             sent: None,
+            sent_placed: true,
             unsettled: BTreeSet::new(),
             sent_unsettled: false,
             jobs: BTreeMap::new(),
@@ -150,7 +168,8 @@ impl Reader<'_> {
                 if self.progress.sent.is_none() {
                     self.send_position().await?;
                 }
-                if !self.is_all_copied() {
+                // A place that says less than its GTIDs is no low mark.
+                if self.log.is_placed() && !self.is_all_copied() {
                     self.start_copies().await?;
                     self.release_copies().await?;
                 }
@@ -291,7 +310,8 @@ impl Reader<'_> {
     /// Sends the shared cursor if it has moved.
     async fn send_position(&mut self) -> Result<()> {
         let position = self.log.position();
-        if self.progress.sent.as_ref() == Some(position) {
+        let is_placed = self.log.is_placed();
+        if self.progress.sent.as_ref() == Some(position) && self.progress.sent_placed == is_placed {
             return Ok(());
         }
         let cursor = LogCursor {
@@ -303,8 +323,10 @@ impl Reader<'_> {
             withheld: self.log.withheld().clone(),
             unsettled: self.progress.unsettled.clone(),
             born: self.log.born(),
+            by_gtid: !self.log.is_placed(),
         };
         self.progress.sent = Some(position.clone());
+        self.progress.sent_placed = is_placed;
         self.progress.sent_unsettled = !cursor.unsettled.is_empty();
         self.out
             .checkpoint(Scope::Shared, &Cursor::Log(cursor))

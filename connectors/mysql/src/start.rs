@@ -73,11 +73,12 @@ pub(crate) async fn resume(conn: &mut Conn, server: &Server, at: &LogCursor) -> 
         (Some(Gtids::Mysql(_)), Flavor::MySql) if server.gtid() => {
             if is_same {
                 require_numbering(&files, at)?;
+                wait_for_commits(conn, at).await?;
             }
             require_transactions(conn, at).await?;
             Road::Gtid
         }
-        (Some(Gtids::Mariadb(ours)), Flavor::MariaDb) if !is_same => {
+        (Some(Gtids::Mariadb(ours)), Flavor::MariaDb) if !is_same || at.by_gtid => {
             require_domains(conn, &files, ours, at).await?;
             Road::Gtid
         }
@@ -92,7 +93,8 @@ pub(crate) async fn resume(conn: &mut Conn, server: &Server, at: &LogCursor) -> 
         }
     };
     let is_kept = files.iter().any(|file| file.name == at.position.file);
-    let birth = at.born.filter(|_| is_same && is_kept).map(|born| Birth {
+    let is_known = is_same && is_kept;
+    let birth = at.born.filter(|_| is_known).map(|born| Birth {
         file: at.position.file.clone(),
         at: born,
     });
@@ -122,6 +124,22 @@ fn parse(text: &str, flavor: Flavor) -> Result<Gtids> {
         Flavor::MySql => Gtids::Mysql(text.parse()?),
         Flavor::MariaDb => Gtids::Mariadb(text.parse()?),
     })
+}
+
+/// How long a commit is waited for that the log has and the server does not count yet, seconds. // G6
+const COMMITS: u32 = 30;
+
+/// MySQL with GTIDs on the server of before: a transaction is in the log, and so in our cursor, before
+/// it counts as executed. In between it waits for a replica or the disk: not lacking, but late.
+async fn wait_for_commits(conn: &mut Conn, at: &LogCursor) -> Result<()> {
+    use mysql_async::prelude::Queryable;
+    let ours = at.gtid.as_deref().unwrap_or_default();
+    // What it answers does not matter: what is asked next tells whether all are there.
+    conn.query_drop(format!(
+        "SELECT WAIT_FOR_EXECUTED_GTID_SET('{ours}', {COMMITS})"
+    ))
+    .await
+    .map_err(|error| classify(error, "waiting for commits that are in the log"))
 }
 
 /// MySQL with GTIDs: the server has all that we have, and nothing that we lack is purged.
@@ -168,13 +186,17 @@ async fn require_same_history(
     let Some(Gtids::Mariadb(ours)) = gtids else {
         return Ok(());
     };
-    let theirs = gtids_at(conn, &at.position).await?;
-    // A domain that the server was told to forget (DELETE_DOMAIN_ID) says nothing.
-    let agrees = |theirs: &GtidPosition| {
-        let is_ours = |gtid: DomainGtid| ours.last(gtid.domain) == Some(gtid);
-        theirs.iter().all(is_ours) && theirs.is_empty() == ours.is_empty()
+    let Some(theirs) = gtids_at(conn, &at.position).await? else {
+        // The server does not look beyond an event that is longer than its max_allowed_packet. That the
+        // file is the one of before is told by when it was begun, as soon as it is read.
+        return match at.born {
+            Some(_) => Ok(()),
+            None => Err(rewritten(at)),
+        };
     };
-    if theirs.as_ref().is_some_and(agrees) {
+    // A domain that the server was told to forget (DELETE_DOMAIN_ID) says nothing.
+    let is_ours = |gtid: DomainGtid| ours.last(gtid.domain) == Some(gtid);
+    if theirs.iter().all(is_ours) && theirs.is_empty() == ours.is_empty() {
         Ok(())
     } else {
         Err(rewritten(at))

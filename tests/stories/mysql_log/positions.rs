@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use mysql_async::prelude::Queryable;
 use serde_json::Value;
 use tributary_testkit::compare;
 use tributary_testkit::server::{Flavor, MySqlServer, Options};
@@ -165,6 +166,88 @@ async fn fails_over(flavor: Flavor) {
     second.execute("UPDATE d.t SET v = 60 WHERE id = 6").await;
     world.sync().await;
     compare::assert_equal(&second, &world.file(), &["d.t"]).await;
+}
+
+/// On the successor domains follow each other in another order: a place in its files says less than
+/// the GTIDs that are known, until it has passed over them all.
+#[tokio::test]
+async fn a_fail_over_between_domains_is_gone_on_with_after_a_kill() {
+    let mut world = World::with(Flavor::MariaDb, TABLE).await;
+    let configure = |world: &World, port: u16, flush: &str| {
+        world.configure(Setup {
+            port: Some(port),
+            source: "databases: [d]",
+            connection: &format!("{flush}streams: {{d.t: {{mode: append}}}}"),
+        });
+    };
+    configure(&world, world.server.port(), "");
+    world.sync().await;
+    let second = replica(&world).await;
+    stand_alone(&second).await;
+    let last = world.server.value("SELECT @@gtid_binlog_pos").await;
+    let last: u64 = last.rsplit('-').next().unwrap().parse().unwrap();
+    let domain = |domain: u32, sequence: u64, sql: &str| {
+        format!(
+            "SET gtid_domain_id = {domain}; SET server_id = 1; SET gtid_seq_no = {sequence}; {sql}"
+        )
+    };
+    let other = "INSERT INTO d.t VALUES (50, 50)";
+    world.server.execute(&domain(1, 1, other)).await;
+    world.sync().await;
+    // So many that they are sent, and committed, before what is known already is passed over.
+    let many = "INSERT INTO d.t SELECT seq, 1 FROM d.seq_1001_to_41000";
+    second.execute(&domain(0, last + 1, many)).await;
+    second.execute(&domain(1, 1, other)).await;
+    second.execute("INSERT INTO d.t VALUES (52, 52)").await;
+    world.server.kill();
+    configure(&world, second.port(), "flush: {rows: 1}, ");
+    let died = world.sync_with("engine.after_commit=return(kill)").await;
+    assert_eq!(died.code(), None, "{died}");
+    assert_eq!(world.number("SELECT count(*) FROM d.t"), 40_004);
+    world.sync().await;
+    world.sync().await;
+    let told = "SELECT count(*) * 100000 + count(DISTINCT id) FROM d.t WHERE _tributary_op = 'c'";
+    assert_eq!(world.number(told), 40_002 * 100_000 + 40_002);
+}
+
+/// A commit that is in the log, and so has been read, and waits for a replica: the server does not
+/// count it yet, and has not lost it.
+#[tokio::test]
+async fn a_commit_that_waits_for_a_replica_is_not_lacking() {
+    let world = world(Flavor::MySql, true).await;
+    let wait = "INSTALL PLUGIN rpl_semi_sync_source SONAME 'semisync_source.so';
+        SET GLOBAL rpl_semi_sync_source_timeout = 600000, rpl_semi_sync_source_wait_no_replica = ON,
+            rpl_semi_sync_source_wait_point = 'AFTER_SYNC', rpl_semi_sync_source_enabled = ON";
+    world.server.execute(wait).await;
+    let mut writer = world.server.conn().await;
+    let commit = tokio::spawn(async move {
+        let sql = "INSERT INTO d.t VALUES (4, 4)";
+        writer.query_drop(sql).await.unwrap();
+    });
+    has_process(&world.server, "state LIKE '%semi-sync ACK%'").await;
+    world.sync().await;
+    assert_eq!(world.number("SELECT count(*) FROM d.t"), 4);
+    let sync = world.program.start(&["sync"]);
+    has_process(
+        &world.server,
+        "info LIKE '%WAIT_FOR_EXECUTED%' AND user = 'reader'",
+    )
+    .await;
+    let off = "SET GLOBAL rpl_semi_sync_source_enabled = OFF";
+    world.server.execute(off).await;
+    sync.wait().await.exits(0);
+    commit.await.unwrap();
+    world.assert_equal(&["d.t"]).await;
+}
+
+/// Waits until the server has a process of which `condition` is true.
+async fn has_process(server: &MySqlServer, condition: &str) {
+    let sql = format!("SELECT count(*) FROM information_schema.processlist WHERE {condition}");
+    let began = Instant::now();
+    while server.value(&sql).await == "0" {
+        assert!(began.elapsed() < LIMIT, "no process has {condition}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 /// What we have read and it has not would be lost on it.

@@ -44,6 +44,8 @@ pub(crate) enum Event {
     TableMap,
     /// Rows.
     Rows,
+    /// MariaDB's last transaction of each domain before this place.
+    GtidList(Vec<DomainGtid>),
     /// The server is alive and has nothing new.
     Heartbeat,
     /// Nothing of interest.
@@ -104,10 +106,11 @@ pub(crate) fn read(raw: &Raw) -> Result<Event> {
             one_phase: data.first() == Some(&1),
         },
         162 => maria_gtid(raw)?,
+        163 => Event::GtidList(gtid_list(data)?),
         // Format, previous GTIDs, stop, ignorable, row queries, variables of
         // statements, payloads (their inner events follow), group replication's own, MariaDB's
-        // annotations, checkpoints, GTID lists and encryption start.
-        0 | 1 | 3 | 5 | 13..=15 | 28 | 29 | 35..=37 | 40 | 160 | 161 | 163 | 164 => Event::Other,
+        // annotations, checkpoints and encryption start.
+        0 | 1 | 3 | 5 | 13..=15 | 28 | 29 | 35..=37 | 40 | 160 | 161 | 164 => Event::Other,
         _ if raw.header().flags_raw() & IGNORABLE != 0 => Event::Other,
         _ => return Err(unknown(code)),
     })
@@ -244,6 +247,21 @@ fn maria_gtid(raw: &Raw) -> Result<Event> {
             _ => Some(xid(data, flags & GROUP_COMMIT != 0)?),
         },
     })
+}
+
+/// A count, whose upper four bits are flags, and so many names; of one domain the last counts.
+fn gtid_list(data: &[u8]) -> Result<Vec<DomainGtid>> {
+    let mut rest = Reader::new(data);
+    let count = rest.little(4)? & 0x0FFF_FFFF;
+    let mut list = Vec::new();
+    for _ in 0..count {
+        list.push(DomainGtid {
+            domain: rest.little(4)? as u32,
+            server: rest.little(4)? as u32,
+            sequence: rest.little(8)?,
+        });
+    }
+    Ok(list)
 }
 
 /// The name of a two-phase transaction in a GTID event of MariaDB, behind the number of its group

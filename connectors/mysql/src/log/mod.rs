@@ -1,5 +1,6 @@
 //! The change log: its events.
 
+mod approach;
 pub(crate) mod birth;
 pub(crate) mod event;
 mod metadata;

@@ -16,6 +16,7 @@ use tributary_model::{Error, ErrorKind, Result, now};
 
 use crate::failure::{classify, server_code};
 use crate::gtid::{DomainGtid, Gtids, Source};
+use crate::log::approach::Approach;
 use crate::log::birth::Birth;
 use crate::log::event::{self, Event, Query};
 use crate::position::LogPosition;
@@ -23,6 +24,8 @@ use crate::server::{Flavor, Server, log_files};
 use crate::session;
 use crate::settings::Settings;
 use crate::start::{Road, Start};
+
+mod steps;
 
 /// Heartbeats every five seconds (in nanoseconds), so that either side notices when the other has
 /// gone; and on MariaDB the wish to get GTID events as they are.
@@ -90,6 +93,7 @@ pub(crate) struct LogStream {
     /// Whether the server has said where it begins. By GTID it chooses itself, and until then a
     /// position of before, perhaps of another server, must not be taken for one of this log.
     is_located: bool,
+    approach: Approach,
     name: Option<Name>,
     /// The two-phase transaction that goes on.
     xid: Option<String>,
@@ -160,6 +164,10 @@ impl LogStream {
             gtids,
             group: Group::Outside,
             is_located: !by_gtid,
+            approach: match &start.gtids {
+                Some(Gtids::Mariadb(_)) if by_gtid => Approach::begin(),
+                Some(Gtids::Mariadb(_) | Gtids::Mysql(_)) | None => Approach::default(),
+            },
             name: None,
             xid: None,
             prepared: start.prepared.clone(),
@@ -219,6 +227,11 @@ impl LogStream {
     /// Notes that the transaction that goes on has rows of a selected table.
     pub(crate) fn withhold(&mut self) {
         self.holds_rows = true;
+    }
+
+    /// Whether the file and the offset stand for the same transactions as the GTIDs do.
+    pub(crate) fn is_placed(&self) -> bool {
+        self.approach.is_over()
     }
 
     /// Whether the position is one that a cursor may hold.
@@ -318,7 +331,26 @@ impl LogStream {
             self.position.offset = unwrapped(self.position.offset, raw.header().log_pos());
             self.is_located = true;
         }
+        match event {
+            Event::GtidList(list) => self.approach(raw, list),
+            // Whoever waits for new events has passed over everything.
+            Event::Heartbeat => self.approach.end(),
+            _ => {}
+        }
         Ok(())
+    }
+
+    /// The log says what it holds here.
+    fn approach(&mut self, raw: &Raw, list: &[DomainGtid]) {
+        if self.approach.is_over() {
+            return;
+        }
+        // Also where it is in no file: it says how far the server has passed over it.
+        if raw.header().log_pos() != 0 {
+            self.position.offset = unwrapped(self.position.offset, raw.header().log_pos());
+            self.is_located = true;
+        }
+        self.approach.meet(list, self.gtids.as_ref());
     }
 
     /// The file that a rotate names. The first, made-up one of MariaDB carries four bytes of a
@@ -341,128 +373,6 @@ impl LogStream {
             )
             .because(cause)
         })
-    }
-
-    fn interpret(&mut self, raw: Raw, event: Event) -> Step {
-        match event {
-            Event::Gtid(source, number) => {
-                self.begin(Group::Announced, Some(Name::MySql(source, number)))
-            }
-            Event::AnonymousGtid => self.begin(Group::Announced, None),
-            Event::MariaGtid {
-                gtid,
-                standalone,
-                prepares,
-            } => {
-                self.xid = prepares;
-                let group = if standalone {
-                    Group::Announced
-                } else {
-                    Group::Inside
-                };
-                self.begin(group, Some(Name::MariaDb(gtid)))
-            }
-            Event::Xid => self.end(Step::Committed),
-            Event::XaPrepare { one_phase: true } => {
-                let place = LogPosition::new(self.position.file.clone(), self.began);
-                let holds_rows = self.holds_rows;
-                self.end(match holds_rows {
-                    true => Step::Replay(place),
-                    false => Step::Committed,
-                })
-            }
-            Event::XaPrepare { one_phase: false } => {
-                if let Some(xid) = self.xid.take() {
-                    if self.holds_rows {
-                        let place = LogPosition::new(self.position.file.clone(), self.began);
-                        self.withheld.insert(xid.clone(), place);
-                    }
-                    self.prepared.insert(xid);
-                }
-                self.end(Step::Prepared)
-            }
-            Event::TableMap => Step::TableMap(raw),
-            Event::Rows => Step::Rows(raw),
-            Event::Query(query) => self.statement(query),
-            Event::Rotate { .. } | Event::Heartbeat | Event::Other => Step::Nothing,
-        }
-    }
-
-    fn begin(&mut self, group: Group, name: Option<Name>) -> Step {
-        self.group = group;
-        self.name = name;
-        Step::Nothing
-    }
-
-    fn end(&mut self, step: Step) -> Step {
-        match (self.name.take(), &mut self.gtids) {
-            (Some(Name::MySql(source, number)), Some(Gtids::Mysql(set))) => {
-                set.add(&source, number);
-            }
-            (Some(Name::MariaDb(gtid)), Some(Gtids::Mariadb(position))) => position.set(gtid),
-            _ => {}
-        }
-        self.group = Group::Outside;
-        self.xid = None;
-        step
-    }
-
-    fn statement(&mut self, query: Query) -> Step {
-        let text = query.sql.trim().trim_end_matches(';').trim_end();
-        let is = |keyword: &str| text.eq_ignore_ascii_case(keyword);
-        if is("BEGIN") {
-            self.group = Group::Inside;
-            return Step::Nothing;
-        }
-        if is("COMMIT") {
-            return self.end(Step::Committed);
-        }
-        if is("ROLLBACK") {
-            return self.end(Step::RolledBack);
-        }
-        let begins = |keyword: &str| {
-            let start = text.get(..keyword.len());
-            start.is_some_and(|start| start.eq_ignore_ascii_case(keyword))
-        };
-        if begins("ROLLBACK TO ") || begins("ROLLBACK WORK TO ") {
-            return Step::RolledBackTo;
-        }
-        if text
-            .get(..3)
-            .is_some_and(|start| start.eq_ignore_ascii_case("XA "))
-        {
-            return self.two_phase(&text[3..].trim_start().to_ascii_uppercase());
-        }
-        match self.group {
-            // Inside a transaction a statement ends nothing.
-            Group::Inside => Step::Statement(query),
-            Group::Outside | Group::Announced => self.end(Step::Statement(query)),
-        }
-    }
-
-    /// `XA START` opens a group, `XA END` belongs to it; commit and rollback stand alone, and tell
-    /// of a transaction that was prepared before; perhaps before this log was followed.
-    fn two_phase(&mut self, what: &str) -> Step {
-        let (verb, xid) = what.split_once(' ').unwrap_or((what, ""));
-        let xid = xid.split_whitespace().collect::<String>();
-        match verb {
-            "START" | "BEGIN" => {
-                self.group = Group::Inside;
-                self.xid = Some(xid);
-                Step::Nothing
-            }
-            "END" => Step::Nothing,
-            "COMMIT" if !self.prepared.remove(&xid) => self.end(Step::UnknownXa),
-            "COMMIT" => {
-                let place = self.withheld.remove(&xid);
-                self.end(place.map_or(Step::Nothing, Step::Replay))
-            }
-            _ => {
-                self.prepared.remove(&xid);
-                self.withheld.remove(&xid);
-                self.end(Step::Nothing)
-            }
-        }
     }
 }
 

@@ -19,6 +19,7 @@ use crate::rejections::{rejections, remark};
 use crate::tables::{Pending, Phase, TableIndex};
 
 use super::Reader;
+use super::touched::Touched;
 
 /// What a table id of the log stands for.
 pub(crate) struct Mapped {
@@ -140,8 +141,10 @@ impl Reader<'_> {
             return Err(Error::bug("changes have no place to wait in"));
         };
         let event = event.whole(&pending.layout)?;
-        if let Some(filter) = &mut pending.filter {
-            filter.learn(&event, &mut self.conn).await?;
+        if let Some(filter) = &mut pending.filter
+            && let Err(error) = filter.learn(&event, &mut self.conn).await
+        {
+            return self.stop_alone(index, error).await;
         }
         let before = pending.builder.len();
         pending.runs.push(PositionRun {
@@ -208,23 +211,17 @@ impl Reader<'_> {
         remark(&stream, &pending.builder);
         self.note_change(index).await?;
         let layout = &pending.layout;
-        let is_watched = self
-            .progress
-            .jobs
-            .values()
-            .any(|running| running.table == index);
-        if is_watched && !layout.key.is_empty() {
+        let jobs = self.progress.jobs.values_mut();
+        let watching: Vec<&mut Touched> = jobs
+            .filter(|running| running.table == index)
+            .filter_map(|running| running.touched.as_mut())
+            .collect();
+        if !watching.is_empty() && !layout.key.is_empty() {
             let keys = KeyEncoder::new(layout, self.options)?.keys(&columns)?;
-            let watching = self
-                .progress
-                .jobs
-                .values_mut()
-                .filter(|running| running.table == index);
-            for running in watching {
-                running
-                    .touched
-                    .extend(keys.iter().map(|key| Box::from(key.data())));
+            for touched in watching {
+                keys.iter().for_each(|key| touched.insert(key.data()));
             }
+            self.begin_overfull_again();
         }
         if !rejections.is_empty() {
             self.out.rejected(rejections).await?;

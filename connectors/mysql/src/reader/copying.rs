@@ -1,7 +1,5 @@
 //! Starts copies, lets their rows go when the log has caught up, and sends them.
 
-use std::collections::HashSet;
-
 use arrow_array::{BooleanArray, RecordBatch};
 use arrow_select::filter::filter_record_batch;
 use tributary_model::{
@@ -15,10 +13,14 @@ use crate::failure::{is_definition_changed, server_code};
 use crate::snapshot::{Batch, Copied, Job, JobId, Low, Piece, segments};
 use crate::tables::{Part, Phase, Table, TableIndex};
 
+use super::touched::Touched;
 use super::{Reader, Running};
 
+/// What the touched keys of all copies may take together. // G6
+const TOUCHED_BYTES: usize = 128 << 20;
+
 impl Reader<'_> {
-    /// Starts as many copies as there may be. Only at a boundary, which is their low mark.
+    /// Starts as many copies as there may be. Only at a boundary.
     pub(super) async fn start_copies(&mut self) -> Result<()> {
         while self.copier.running() < self.settings.parallelism && self.progress.exclusive.is_none()
         {
@@ -139,10 +141,6 @@ impl Reader<'_> {
             layout: table.layout.clone(),
             filter: table.wanted(),
             piece,
-            low: Low {
-                position: self.log.position().clone(),
-                gtids: self.log.gtids().cloned(),
-            },
         };
         let id = self.copier.start(job);
         match (&mut table.phase, free) {
@@ -155,14 +153,51 @@ impl Reader<'_> {
                 *phase = Phase::CopyingWhole(id, begin);
             }
         }
-        let running = Running {
-            table: index,
-            high: None,
-            released: false,
-            touched: HashSet::new(),
-            disturbed: false,
+        self.progress.jobs.insert(id, Running::new(index));
+    }
+
+    /// Registers a copy that may begin: its low mark is here. Only at a boundary.
+    fn register(&mut self, id: JobId) {
+        let low = Low {
+            position: self.log.position().clone(),
+            gtids: self.log.gtids().cloned(),
         };
-        self.progress.jobs.insert(id, running);
+        let Some(running) = self.progress.jobs.get_mut(&id) else {
+            return;
+        };
+        // Rows of a whole table go out all or not at all: nothing of them may be left out.
+        let is_part = matches!(self.tables[running.table].phase, Phase::Copying { .. });
+        running.touched = is_part.then(Touched::default);
+        // What came before will show.
+        running.disturbed = false;
+        self.copier.mark(id, low);
+    }
+
+    /// Begins copies again whose touched keys have become too many: behind the place that has been
+    /// reached, and without these. Rows that have left have moved their part on, and a part that
+    /// waits for its high mark is nearer to it the next time, so this comes to an end.
+    pub(super) fn begin_overfull_again(&mut self) {
+        let share = TOUCHED_BYTES / self.settings.parallelism.max(1);
+        let is_overfull = |running: &Running| {
+            let touched = running.touched.as_ref();
+            touched.is_some_and(|touched| touched.bytes() > share)
+        };
+        let jobs = self.progress.jobs.iter();
+        let overfull: Vec<(JobId, TableIndex)> = jobs
+            .filter(|(_, running)| is_overfull(running))
+            .map(|(id, running)| (*id, running.table))
+            .collect();
+        for (id, index) in overfull {
+            let stream = &self.tables[index].stream;
+            tracing::debug!(%stream, "too many keys change while a part is copied; it begins again");
+            self.copier.cancel(id);
+            self.progress.jobs.remove(&id);
+            if let Phase::Copying { parts, .. } = &mut self.tables[index].phase {
+                for part in parts.iter_mut().filter(|part| part.job == Some(id)) {
+                    part.job = None;
+                }
+            }
+        }
     }
 
     /// Lets rows go where the log has reached their high mark. Only at a boundary.
@@ -214,6 +249,10 @@ impl Reader<'_> {
         };
         let index = running.table;
         match copied {
+            Copied::Ready => {
+                self.register(id);
+                Ok(())
+            }
             Copied::Opened(high) => {
                 running.high = Some(high);
                 Ok(())
@@ -231,11 +270,12 @@ impl Reader<'_> {
             return Ok(());
         };
         let table = &self.tables[index];
-        let rows = if running.touched.is_empty() {
-            batch.rows
-        } else {
-            let keys = KeyEncoder::new(&table.layout, self.options)?;
-            without(&batch.rows, &keys, &running.touched)?
+        let rows = match &running.touched {
+            Some(touched) if !touched.is_empty() => {
+                let keys = KeyEncoder::new(&table.layout, self.options)?;
+                without(&batch.rows, &keys, touched)?
+            }
+            Some(_) | None => batch.rows,
         };
         let presence = match table.phase {
             Phase::Copying { changed: false, .. } => Presence::Absent,
@@ -325,11 +365,7 @@ impl Reader<'_> {
 }
 
 /// The rows whose keys are not among `touched`.
-fn without(
-    rows: &RecordBatch,
-    keys: &KeyEncoder,
-    touched: &HashSet<Box<[u8]>>,
-) -> Result<RecordBatch> {
+fn without(rows: &RecordBatch, keys: &KeyEncoder, touched: &Touched) -> Result<RecordBatch> {
     let keys = keys.keys(rows)?;
     let keep: BooleanArray = keys
         .iter()

@@ -104,7 +104,8 @@ pub(crate) async fn gtid_state(conn: &mut impl Ask) -> Result<Vec<DomainGtid>> {
 }
 
 /// The GTID position that belongs to a place in MariaDB's log; `None` where the place is not
-/// between two events of a file that is there.
+/// between two events of a file that is there, or behind an event that the server does not read
+/// because it is longer than `max_allowed_packet`.
 pub(crate) async fn gtids_at(
     conn: &mut impl Ask,
     position: &LogPosition,

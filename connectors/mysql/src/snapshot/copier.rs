@@ -38,8 +38,6 @@ pub(crate) struct Job {
     pub(crate) filter: Option<String>,
     /// What to copy of it.
     pub(crate) piece: Piece,
-    /// What the view must show.
-    pub(crate) low: Low,
 }
 
 /// How much of a table a job copies.
@@ -65,6 +63,9 @@ pub(crate) struct JobId(u64);
 /// What a job says.
 #[derive(Debug)]
 pub(crate) enum Copied {
+    /// It has a connection, and the server is calm: it waits to be told what its view must show. From
+    /// that place on the keys count that the log touches, and so not through a pause of hours. // G6
+    Ready,
     /// Its view is open; rows wait until the log's reader has reached this place.
     Opened(LogPosition),
     /// Rows.
@@ -101,8 +102,15 @@ struct Shared {
 }
 
 struct Running {
+    low: Option<oneshot::Sender<Low>>,
     go: Option<oneshot::Sender<()>>,
     task: JoinHandle<()>,
+}
+
+/// What a job is told.
+struct Told {
+    low: oneshot::Receiver<Low>,
+    go: oneshot::Receiver<()>,
 }
 
 impl Drop for Running {
@@ -138,17 +146,30 @@ impl Copier {
     pub(crate) fn start(&mut self, job: Job) -> JobId {
         let id = JobId(self.next);
         self.next += 1;
-        let (go, wait) = oneshot::channel();
+        let ((low, mark), (go, wait)) = (oneshot::channel(), oneshot::channel());
+        let told = Told {
+            low: mark,
+            go: wait,
+        };
         let shared = self.shared.clone();
         let task = tokio::spawn(async move {
-            let last = match run(&shared, id, &job, wait).await {
+            let last = match run(&shared, id, &job, told).await {
                 Ok(exhausted) => Copied::Done { exhausted },
                 Err(error) => Copied::Failed(error),
             };
             let _ = shared.outbox.send((id, last)).await;
         });
-        self.running.insert(id, Running { go: Some(go), task });
+        let (low, go) = (Some(low), Some(go));
+        self.running.insert(id, Running { low, go, task });
         id
+    }
+
+    /// Tells a job that is ready what its view must show.
+    pub(crate) fn mark(&mut self, id: JobId, low: Low) {
+        let running = self.running.get_mut(&id);
+        if let Some(mark) = running.and_then(|running| running.low.take()) {
+            let _ = mark.send(low);
+        }
     }
 
     /// Lets a job send its rows.
@@ -191,7 +212,7 @@ impl Copier {
 }
 
 /// Copies one piece; tells whether it ended before its limit.
-async fn run(shared: &Shared, id: JobId, job: &Job, go: oneshot::Receiver<()>) -> Result<bool> {
+async fn run(shared: &Shared, id: JobId, job: &Job, told: Told) -> Result<bool> {
     let idle = shared
         .idle
         .lock()
@@ -202,15 +223,17 @@ async fn run(shared: &Shared, id: JobId, job: &Job, go: oneshot::Receiver<()>) -
         None => link::open(&shared.settings).await?,
     };
     shared.pace.wait_for_calm(&mut link, &shared.server).await?;
+    shared.say(id, Copied::Ready).await?;
+    let low = told.low.await.map_err(|_| forgotten())?;
     let fence = Fence::of(&shared.server);
     let view = fence
-        .open(&mut link, &shared.server, &job.table, &job.low)
+        .open(&mut link, &shared.server, &job.table, &low)
         .await?;
     let exhausted = match view {
         View::Open(high) => {
             let limit = job.limit();
             shared.say(id, Copied::Opened(high)).await?;
-            wait(go).await?;
+            told.go.await.map_err(|_| forgotten())?;
             let count = send_rows(shared, id, job, &mut link, limit).await?;
             link.run("COMMIT")
                 .await
@@ -224,7 +247,7 @@ async fn run(shared: &Shared, id: JobId, job: &Job, go: oneshot::Receiver<()>) -
             // Behind the last row: nothing that was read is later than this.
             let high = status(&mut link, &shared.server).await?.position;
             shared.say(id, Copied::Opened(high)).await?;
-            wait(go).await?;
+            told.go.await.map_err(|_| forgotten())?;
             for batch in batches {
                 shared.say(id, Copied::Rows(batch)).await?;
             }
@@ -239,8 +262,8 @@ async fn run(shared: &Shared, id: JobId, job: &Job, go: oneshot::Receiver<()>) -
     Ok(exhausted)
 }
 
-async fn wait(go: oneshot::Receiver<()>) -> Result<()> {
-    go.await.map_err(|_| Error::bug("a copier was forgotten"))
+fn forgotten() -> Error {
+    Error::bug("a copier was forgotten")
 }
 
 async fn send_rows(

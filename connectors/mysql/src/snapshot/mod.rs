@@ -6,8 +6,10 @@
 //! pieces of tables ([`Segment`]s, in key order), each through a read view of its own. For a piece
 //! `c` of a table:
 //!
-//! 1. At a boundary `A` the reader registers `c` and from then on records `K`: every key (before
-//!    and after image) of that table in the log after `A`.
+//! 1. At a boundary `A`, once the server is calm enough, the reader registers `c` and from then on
+//!    records `K`: every key (before and after image) of that table in the log after `A`. Should `K`
+//!    become too large, `c` is registered anew further on: nothing has to be true of an `A` that was
+//!    given up. // G6
 //! 2. **Fence** ([`fence`]): the copier opens its view only when every transaction up to `A` can be
 //!    seen. This is not automatic: a server writes a transaction to its log *before* other sessions
 //!    can see it. A copy that takes the log's end for its low mark loses the rows in between.
