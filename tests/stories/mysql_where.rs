@@ -238,6 +238,57 @@ async fn where_means_what_mysql_means() {
     means_what_the_server_means(Flavor::MySql).await;
 }
 
+/// Texts that no statement can hold are compared all the same; what the server can't hold at all stops
+/// its stream alone.
+#[tokio::test]
+async fn long_texts_are_compared_with_where() {
+    tokio::join!(long_texts(Flavor::MariaDb), long_texts(Flavor::MySql));
+}
+
+async fn long_texts(flavor: Flavor) {
+    let world = World::new(flavor, Options::default()).await;
+    let sql = "SET GLOBAL max_allowed_packet = 1048576; CREATE DATABASE d CHARACTER SET utf8mb4;
+        CREATE TABLE d.t (id INT PRIMARY KEY, v LONGTEXT);
+        CREATE TABLE d.l (id INT PRIMARY KEY, v LONGTEXT CHARACTER SET latin1);
+        CREATE TABLE d.u (id INT PRIMARY KEY); INSERT INTO d.u VALUES (1)";
+    world.server.execute(sql).await;
+    world.configure(Setup {
+        connection: "streams: {d.t: {where: \"v LIKE '%needle%☕'\"}, d.l: {where: \"v LIKE '%é'\"}}",
+        ..Setup::default()
+    });
+    world.sync().await;
+    for table in ["d.t", "d.l"] {
+        let end = if table == "d.t" { "needle ☕" } else { "é" };
+        for (id, text) in [
+            (1, format!("CONCAT(REPEAT('ä', 400000), '{end}')")),
+            (2, "REPEAT('needlx', 150000)".to_owned()),
+            (3, format!("CONCAT(REPEAT('x', 1048000), '{end}')")),
+            (4, format!("'short {end}'")),
+        ] {
+            let insert = format!("INSERT INTO {table} VALUES ({id}, {text})");
+            world.server.execute(&insert).await;
+        }
+    }
+    world.sync().await;
+    for table in ["d.t", "d.l"] {
+        let kept = format!("SELECT string_agg(id, ' ' ORDER BY id) FROM {table}");
+        let kept = world.ask(&kept);
+        assert_eq!(kept[0][0].as_deref(), Some("1 3 4"), "{flavor:?}: {table}");
+    }
+    let smaller =
+        "UPDATE d.t SET v = CONCAT('changed ', v) WHERE id = 3; INSERT INTO d.u VALUES (2);
+        SET GLOBAL max_allowed_packet = 524288";
+    world.server.execute(smaller).await;
+    let stopped = world.program.run(&["sync"]).await.exits(3);
+    stopped.says("d.t").says("max_allowed_packet");
+    assert_eq!(world.number("SELECT count(*) FROM d.u"), 2);
+    let larger = "SET GLOBAL max_allowed_packet = 16777216";
+    world.server.execute(larger).await;
+    world.sync().await;
+    let changed = "SELECT count(*) FROM d.t WHERE v LIKE 'changed%' AND NOT _tributary_deleted";
+    assert_eq!(world.number(changed), 1);
+}
+
 /// What an update moves out of the filter is a delete, what it moves in an insert; another filter is
 /// another copy.
 #[tokio::test]

@@ -7,21 +7,19 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt::Write;
 
-use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, Row};
+use mysql_async::Conn;
 use tributary_model::{Error, Result};
 
 use super::judge::Truth;
-use super::{Check, render};
+use super::{Check, long, render};
 use crate::decode::{Probe, Seen};
-use crate::failure::classify;
 
 /// Texts whose answers are kept; more are forgotten and asked about again. // G6
 const KEPT: usize = 50_000;
 /// Bytes of such texts. // G6
 const KEPT_BYTES: usize = 32 << 20;
-/// Bytes of texts that one question holds, and how many texts.
-const QUESTION: usize = 256 << 10;
+/// Bytes of a question about several texts, and how many texts.
+const QUESTION: usize = 512 << 10;
 const TEXTS: usize = 500;
 
 /// A test of texts.
@@ -33,6 +31,8 @@ pub(super) struct Asked {
     is_raw: bool,
     check: Check,
     answers: HashMap<Box<[u8]>, Truth>,
+    /// The longest statement that the server takes, once it has been asked.
+    packet: Option<usize>,
     /// The bytes of the texts there.
     bytes: usize,
 }
@@ -45,6 +45,7 @@ impl Asked {
             is_raw,
             check,
             answers: HashMap::new(),
+            packet: None,
             bytes: 0,
         }
     }
@@ -88,47 +89,79 @@ impl Asked {
     }
 
     /// Asks about values.
+    ///
+    /// # Errors
+    /// [`tributary_model::ErrorKind::Incompatible`] for a text that the server can't be shown.
     pub(super) async fn ask(&mut self, values: Vec<Box<[u8]>>, conn: &mut Conn) -> Result<()> {
+        let packet = match self.packet {
+            Some(packet) => packet,
+            None => *self.packet.insert(long::packet(conn).await?),
+        };
+        let around = self.question(&[]).len() + ", ".len();
+        let most = long::room(packet);
         let mut rest = values.as_slice();
-        while !rest.is_empty() {
+        while let Some((first, others)) = rest.split_first() {
+            if around + 2 * first.len() > most {
+                let truth = long::ask(first, packet, conn, |name| self.about(name)).await?;
+                self.keep(first, truth);
+                rest = others;
+                continue;
+            }
             let mut bytes = 0;
             let texts = rest.iter().take(TEXTS);
             let fitting = texts.take_while(|value| {
-                bytes += value.len();
-                bytes <= QUESTION
+                bytes += around + 2 * value.len();
+                bytes <= most.min(QUESTION)
             });
             let count = fitting.count().max(1);
             let (now, later) = rest.split_at(count);
             rest = later;
-            let questions: Vec<String> = now.iter().map(|value| self.question(value)).collect();
-            let row: Option<Row> = conn
-                .query_first(format!("SELECT {}", questions.join(", ")))
-                .await
-                .map_err(|error| classify(error, "comparing texts for `where`"))?;
-            let row = row.ok_or_else(|| Error::bug("a comparison of texts had no answer"))?;
-            for (index, value) in now.iter().enumerate() {
-                let is: Option<i64> = row
-                    .get_opt(index)
-                    .and_then(std::result::Result::ok)
-                    .flatten();
-                let truth = is.map_or(Truth::Unknown, |is| Truth::from(is != 0));
-                self.bytes += value.len();
-                self.answers.insert(value.clone(), truth);
-            }
+            self.ask_together(now, conn).await?;
         }
         Ok(())
     }
 
+    async fn ask_together(&mut self, values: &[Box<[u8]>], conn: &mut Conn) -> Result<()> {
+        let questions: Vec<String> = values.iter().map(|value| self.question(value)).collect();
+        let sql = format!("SELECT {}", questions.join(", "));
+        let row = long::first(conn, sql).await?;
+        for (index, value) in values.iter().enumerate() {
+            self.keep(value, long::truth(&row, index));
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, value: &[u8], truth: Truth) {
+        self.bytes += value.len();
+        self.answers.insert(value.into(), truth);
+    }
+
     /// The test about one value, as a constant.
     fn question(&self, value: &[u8]) -> String {
-        let hex = value.iter().fold(String::new(), |mut hex, byte| {
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        });
-        let given = if self.is_raw { "" } else { "_utf8mb4 " };
+        self.about(&hex(value))
+    }
+
+    /// The test about bytes that the server has, by whatever name.
+    fn about(&self, bytes: &str) -> String {
         let (charset, collation) = (&self.charset, &self.collation);
+        let given = if self.is_raw {
+            bytes.to_owned()
+        } else {
+            format!("CONVERT({bytes} USING utf8mb4)")
+        };
         // Bytes that are no text of the charset make it NULL.
-        let constant = format!("(CONVERT({given}x'{hex}' USING {charset}) COLLATE {collation})");
+        let constant = format!("(CONVERT({given} USING {charset}) COLLATE {collation})");
         render::check(&constant, &self.check)
     }
+}
+
+/// Bytes as a constant.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    let mut hex = String::with_capacity(2 * bytes.len() + 3);
+    hex.push_str("x'");
+    for byte in bytes {
+        let _ = write!(hex, "{byte:02x}");
+    }
+    hex.push('\'');
+    hex
 }

@@ -19,6 +19,7 @@ mod bind;
 mod judge;
 mod lexer;
 mod literal;
+mod long;
 mod number;
 mod parse;
 mod render;
