@@ -29,7 +29,7 @@ mod inbox;
 mod login;
 mod tls;
 
-pub(crate) use login::open;
+pub(crate) use login::{log_in, meet, open};
 
 /// A command's first byte.
 const QUERY: u8 = 0x03;
@@ -82,6 +82,11 @@ impl Link {
             capabilities: CapabilityFlags::empty(),
             statement: None,
         }
+    }
+
+    /// What is underneath, for somebody else to speak through. Only where nothing is under way.
+    pub(crate) fn into_transport(self) -> Box<dyn Transport> {
+        self.transport
     }
 
     /// Runs a statement whose answer does not matter.

@@ -111,6 +111,8 @@ pub(crate) struct Settings {
     pub(crate) limits: Limits,
     /// Found out at the first connection: a server without TLS is not asked again.
     pub(crate) offers_no_tls: AtomicBool,
+    /// Likewise: its certificate has another name than ours for it, which only `verify_ca` lets pass.
+    pub(crate) has_another_name: AtomicBool,
 }
 
 impl Settings {
@@ -177,6 +179,7 @@ impl Settings {
             chunk_rows: chunk_rows?,
             limits: limits?,
             offers_no_tls: AtomicBool::new(false),
+            has_another_name: AtomicBool::new(false),
         })
     }
 }

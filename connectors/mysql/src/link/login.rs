@@ -69,18 +69,35 @@ pub(crate) async fn open(settings: &Settings) -> Result<Link> {
 }
 
 async fn login(settings: &Settings) -> std::result::Result<Link, ClientError> {
+    let (mut link, greeting) = meet(settings).await?;
+    log_in(&mut link, settings, &greeting, WANTED).await?;
+    Ok(link)
+}
+
+/// Connects, and takes what the server says first.
+pub(crate) async fn meet(settings: &Settings) -> std::result::Result<(Link, Vec<u8>), ClientError> {
     let mut link = Link::new(connect(&settings.endpoint).await.map_err(io_error)?);
     let greeting = link.read().await?;
     let greeting = link.inbox.bytes(greeting).to_vec();
-    if greeting.first() == Some(&ERROR) {
-        return Err(link.failure());
+    match greeting.first() {
+        Some(&ERROR) => Err(link.failure()),
+        Some(_) | None => Ok((link, greeting)),
     }
-    let greeting: HandshakePacket<'_> = ParseBuf(&greeting).parse(()).map_err(io_error)?;
+}
+
+/// Encrypts the connection and logs in.
+pub(crate) async fn log_in(
+    link: &mut Link,
+    settings: &Settings,
+    greeting: &[u8],
+    wanted: CapabilityFlags,
+) -> std::result::Result<(), ClientError> {
+    let greeting: HandshakePacket<'_> = ParseBuf(greeting).parse(()).map_err(io_error)?;
     let offered = greeting.capabilities();
-    link.capabilities = WANTED & offered;
+    link.capabilities = wanted & offered;
     let is_private = match &settings.endpoint {
         Endpoint::Socket(_) => true,
-        Endpoint::Tcp { host, .. } => encrypt(&mut link, settings, host, offered).await?,
+        Endpoint::Tcp { host, .. } => encrypt(link, settings, host, offered).await?,
     };
     let plugin = match greeting.auth_plugin() {
         Some(AuthPlugin::CachingSha2Password) => AuthPlugin::CachingSha2Password,
@@ -96,9 +113,8 @@ async fn login(settings: &Settings) -> std::result::Result<Link, ClientError> {
         plugin,
         is_private,
     };
-    login.introduce(&mut link, settings).await?;
-    login.finish(&mut link).await?;
-    Ok(link)
+    login.introduce(link, settings).await?;
+    login.finish(link).await
 }
 
 async fn connect(endpoint: &Endpoint) -> io::Result<Box<dyn Transport>> {
