@@ -1,7 +1,11 @@
 //! A network that cuts, stalls and swallows: the sync goes on from the last true state.
 
-use std::time::Duration;
+use std::fs;
+use std::os::unix::fs::FileExt;
+use std::time::{Duration, Instant};
 
+use mysql_async::BinlogStreamRequest;
+use mysql_async::prelude::Queryable;
 use tributary_testkit::proxy::{Direction, Fault, Proxy, Times};
 use tributary_testkit::server::{Flavor, Options};
 use tributary_testkit::shop::{Shop, TABLES};
@@ -129,4 +133,105 @@ async fn g6_attempts_are_bounded() {
     proxy.set(Fault::None);
     world.sync().await;
     world.assert_equal(&TABLES).await;
+}
+
+/// Long enough for the slowest machine; nothing waits that long.
+const LIMIT: Duration = Duration::from_secs(100);
+
+/// The connections of the reader of which `condition` is true; waits until there is one.
+async fn processes(world: &World, condition: &str) -> Vec<String> {
+    let sql = format!(
+        "SELECT id FROM information_schema.processlist WHERE user = 'reader' AND {condition}"
+    );
+    let began = Instant::now();
+    loop {
+        let found = world.server.rows(&sql).await;
+        if !found.is_empty() {
+            return found.into_iter().filter_map(|row| row[0].clone()).collect();
+        }
+        assert!(began.elapsed() < LIMIT, "no process has {condition}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+async fn until_gone(world: &World, id: &str) {
+    let sql = format!("SELECT count(*) FROM information_schema.processlist WHERE id = {id}");
+    let began = Instant::now();
+    while world.server.value(&sql).await != "0" {
+        assert!(began.elapsed() < LIMIT, "process {id} does not end");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Waits until a copy is held up by a lock, and the log is followed beside it.
+async fn until_held_up(world: &World) {
+    processes(world, "state LIKE '%metadata lock%'").await;
+    processes(world, "command LIKE 'Binlog Dump%'").await;
+}
+
+/// An administrator ends connections, and another replica has our number.
+async fn thrown_out(flavor: Flavor) {
+    let (world, _) = world(flavor).await;
+    world.configure(Setup {
+        source: "databases: [shop], server_id: 77777",
+        ..Setup::default()
+    });
+    let mut locker = world.server.conn().await;
+    let lock = "LOCK TABLES shop.orders WRITE";
+    locker.query_drop(lock).await.unwrap();
+    let mut sync = world.program.start(&["sync"]);
+    until_held_up(&world).await;
+    for id in processes(&world, "1 = 1").await {
+        // One of them may have ended by itself.
+        let _ = locker.query_drop(format!("KILL {id}")).await;
+        until_gone(&world, &id).await;
+    }
+    sync.logged("trying again").await;
+    until_held_up(&world).await;
+    let file = match flavor {
+        Flavor::MariaDb => world.server.rows("SHOW MASTER STATUS").await,
+        Flavor::MySql => world.server.rows("SHOW BINARY LOG STATUS").await,
+    };
+    let file = file[0][0].clone().unwrap();
+    let request = BinlogStreamRequest::new(77777)
+        .with_filename(file.as_bytes())
+        .with_pos(4_u64);
+    let other = world.server.conn().await;
+    let _stream = other.get_binlog_stream(request).await.unwrap();
+    sync.logged("another replica reads the log with the same server_id")
+        .await;
+    locker.query_drop("UNLOCK TABLES").await.unwrap();
+    sync.wait().await.exits(0);
+    world.assert_equal(&TABLES).await;
+    if flavor == Flavor::MySql {
+        damaged(&world, &file).await;
+    }
+}
+
+/// A byte of the log is another one than was written.
+async fn damaged(world: &World, file: &str) {
+    const NOTE: &[u8] = b"a note that is found again";
+    let loads = world.loads();
+    let change = format!(
+        "UPDATE shop.orders SET note = '{}' WHERE id = 1",
+        String::from_utf8_lossy(NOTE)
+    );
+    world.server.execute(&change).await;
+    let path = world.server.datadir().join(file);
+    let whole = fs::read(&path).unwrap();
+    let mut parts = whole.windows(NOTE.len());
+    let place = parts.rposition(|part| part == NOTE).unwrap();
+    let log = fs::OpenOptions::new().write(true).open(&path).unwrap();
+    log.write_all_at(b"A", place as u64).unwrap();
+    let failed = world.program.run(&["sync"]).await.exits(1);
+    failed.says("does not fit its checksum");
+    assert_eq!(world.loads(), loads);
+    log.write_all_at(&NOTE[..1], place as u64).unwrap();
+    world.sync().await;
+    world.assert_equal(&TABLES).await;
+}
+
+#[tokio::test]
+async fn g7_connections_that_are_ended_lose_nothing() {
+    tokio::join!(thrown_out(Flavor::MariaDb), thrown_out(Flavor::MySql));
 }

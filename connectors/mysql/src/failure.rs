@@ -121,6 +121,14 @@ fn account_in(message: &str) -> Option<String> {
 fn of_io(error: io::Error) -> Error {
     use io::ErrorKind as Io;
     let text = error.to_string();
+    // A server that dies, or ends a session, takes no leave of the encryption: nothing is wrong with it.
+    if error.kind() == Io::UnexpectedEof || text.contains("close_notify") {
+        let broke = away("the server ended the connection").because(error);
+        return match text.contains("handshake") {
+            true => broke.fix(TLS_VERSIONS),
+            false => broke,
+        };
+    }
     if text.contains("certificate") || text.contains("TLS") || text.contains("fatal alert") {
         return of_tls(&text).because(error);
     }
@@ -156,7 +164,7 @@ fn of_tls(text: &str) -> Error {
         return config(
             "the server's certificate holds no name (subjectAltName) to verify",
             "Give the server a certificate with its name in subjectAltName (those that MySQL makes \
-             for itself have none), or set `tls: {mode: required}` to encrypt without verifying.",
+             for itself have none), or set `tls: {mode: verify_ca}` to verify its authority alone.",
         );
     }
     if text.contains("not valid for name") || text.contains("NotValidForName") {
@@ -187,11 +195,11 @@ fn of_tls(text: &str) -> Error {
              verifying.",
         );
     }
-    config(
-        "encryption could not be agreed on",
-        "The server must offer TLS 1.2 or 1.3: SHOW VARIABLES LIKE 'tls_version';",
-    )
+    config("encryption could not be agreed on", TLS_VERSIONS)
 }
+
+const TLS_VERSIONS: &str =
+    "The server must offer TLS 1.2 or 1.3: SHOW VARIABLES LIKE 'tls_version';";
 
 fn of_driver(error: DriverError) -> Error {
     let classified = match &error {

@@ -100,6 +100,11 @@ fn a_server_that_is_away_may_come_back() {
         (Io::ConnectionRefused, "Connection refused"),
         (Io::TimedOut, "timed out"),
         (Io::UnexpectedEof, "early eof"),
+        (Io::UnexpectedEof, "tls handshake eof"),
+        (
+            Io::UnexpectedEof,
+            "peer closed connection without sending TLS close_notify: https://docs.rs/rustls",
+        ),
         (
             Io::Other,
             "failed to lookup address information: Name or service not known",
