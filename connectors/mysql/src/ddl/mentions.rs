@@ -7,12 +7,17 @@ use super::{Context, Table};
 
 /// Every name that could be a table's, with its database, in lower case: better one statement too
 /// many than one too few.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Mentions(BTreeSet<(String, String)>);
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Mentions {
+    /// These.
+    Names(BTreeSet<(String, String)>),
+    /// Whatever a routine of the server does.
+    Everything,
+}
 
 impl Mentions {
     pub(super) fn of<'t>(tokens: impl Iterator<Item = Token<'t>>, context: &Context<'_>) -> Self {
-        let mut found = Self::default();
+        let mut found = BTreeSet::new();
         let mut chain: Vec<String> = Vec::new();
         let mut behind_dot = false;
         for token in tokens {
@@ -27,30 +32,32 @@ impl Mentions {
                 Token::Number(_) | Token::Text(_) | Token::Symbol(_) => None,
             };
             if !behind_dot {
-                found.add(&chain, context);
+                add(&mut found, &chain, context);
                 chain.clear();
             }
             chain.extend(name);
             behind_dot = false;
         }
-        found.add(&chain, context);
-        found
-    }
-
-    /// Notes `table`, `database.table` or `database.table.column`.
-    fn add(&mut self, chain: &[String], context: &Context<'_>) {
-        if let [alone] = chain {
-            self.0
-                .insert((context.database.to_lowercase(), alone.clone()));
-        }
-        for pair in chain.windows(2) {
-            self.0.insert((pair[0].clone(), pair[1].clone()));
-        }
+        add(&mut found, &chain, context);
+        Self::Names(found)
     }
 
     /// Whether the statement may be about the table.
     pub(crate) fn include(&self, table: &Table) -> bool {
         let place = (table.database.to_lowercase(), table.name.to_lowercase());
-        self.0.contains(&place)
+        match self {
+            Self::Names(names) => names.contains(&place),
+            Self::Everything => true,
+        }
+    }
+}
+
+/// Notes `table`, `database.table` or `database.table.column`.
+fn add(names: &mut BTreeSet<(String, String)>, chain: &[String], context: &Context<'_>) {
+    if let [alone] = chain {
+        names.insert((context.database.to_lowercase(), alone.clone()));
+    }
+    for pair in chain.windows(2) {
+        names.insert((pair[0].clone(), pair[1].clone()));
     }
 }
