@@ -1,6 +1,7 @@
 //! Order and whole transactions: what a reader of the destination sees between loads.
 
 use std::fs;
+use std::time::Duration;
 
 use mysql_async::prelude::Queryable;
 use tokio::sync::watch;
@@ -8,6 +9,7 @@ use tokio::task::JoinHandle;
 use tributary_testkit::random::Random;
 use tributary_testkit::server::{Flavor, MySqlServer, Options};
 
+use super::memory::peak;
 use crate::world::{Setup, World, number};
 
 /// Money moves between two tables, and between accounts of one: the sum never changes.
@@ -184,4 +186,39 @@ async fn g3_cursors_move_back_only_by_command() {
     world.sync().await;
     assert!(world.number(place) >= late);
     world.assert_equal(&["bank.checking", "bank.savings"]).await;
+}
+
+/// The largest transaction that is tried: too long for every day, so `make huge` runs it.
+const ROWS: u64 = 5_000_000;
+/// Far less than the transaction, which has about 700 MB in the log.
+const MOST_MEBIBYTES: u64 = 400;
+/// For a build without optimisation on a slow machine.
+const LIMIT: Duration = Duration::from_secs(3600);
+
+#[tokio::test]
+#[ignore = "takes minutes: make huge"]
+#[allow(clippy::print_stderr)] // What it is run for.
+async fn g6_five_million_rows_in_one_transaction_take_bounded_memory() {
+    let sql = "CREATE DATABASE d;
+        CREATE TABLE d.t (id INT PRIMARY KEY, a VARCHAR(100), b DECIMAL(18,4), c DATETIME)";
+    let mut world = World::with(Flavor::MariaDb, sql).await;
+    world.program = world.program.limit(LIMIT);
+    world.configure(Setup {
+        source: "databases: [d]",
+        ..Setup::default()
+    });
+    world.sync().await;
+    let loads = world.loads();
+    let insert = format!(
+        "INSERT INTO d.t SELECT seq, REPEAT(MD5(seq), 3), seq / 7, '2024-01-01' \
+         FROM d.seq_1_to_{ROWS}"
+    );
+    world.server.execute(&insert).await;
+    let (finished, most) = peak(&world).await;
+    let seconds = finished.elapsed.as_secs_f64();
+    eprintln!("{ROWS} rows in one transaction: {most} MiB at most, {seconds:.1} s");
+    assert!(most <= MOST_MEBIBYTES, "{most} MiB");
+    let distinct = world.number("SELECT count(DISTINCT id) FROM d.t");
+    assert_eq!(distinct as u64, ROWS);
+    assert_eq!(world.loads(), loads + 1, "one transaction is one load");
 }
