@@ -46,6 +46,8 @@ pub struct Limits {
 pub struct Lengths {
     /// The most bytes of a value.
     pub value: usize,
+    /// The most bytes of a value of type `bytes`, where that is another number.
+    pub binary: Option<usize>,
     /// The most bytes of all of a key's texts and bytes together.
     pub key: usize,
     /// A character that no text may hold.
@@ -223,9 +225,12 @@ fn check_characters(limits: &Limits, array: &ArrayRef, fault: &mut impl FnMut(us
 }
 
 fn check_lengths(limits: &Limits, array: &ArrayRef, fault: &mut impl FnMut(usize, String)) {
-    let Some(most) = limits.lengths.map(|lengths| lengths.value) else {
+    let Some(lengths) = limits.lengths else {
         return;
     };
+    let is_binary = array.as_binary_opt::<i32>().is_some();
+    let binary = lengths.binary.filter(|_| is_binary);
+    let most = binary.unwrap_or(lengths.value);
     let ends = offsets(array);
     if ends
         .last()
@@ -337,6 +342,31 @@ pub fn escaped_units(text: &str) -> impl Iterator<Item = (usize, Option<u16>)> +
         };
         from = at + if unit.is_some() { 6 } else { 2 };
         Some((at, unit))
+    })
+}
+
+/// The numbers in a text that is JSON.
+pub fn json_numbers(text: &str) -> impl Iterator<Item = &str> {
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let mut inside = false;
+        while let Some(byte) = bytes.get(at) {
+            match byte {
+                b'\\' => at += 1,
+                b'"' => inside = !inside,
+                b'-' | b'0'..=b'9' if !inside => {
+                    let rest = &text[at..];
+                    let part_of = |c: char| c.is_ascii_digit() || "+-.eE".contains(c);
+                    let end = rest.find(|c| !part_of(c)).unwrap_or(rest.len());
+                    at += end;
+                    return Some(&rest[..end]);
+                }
+                _ => {}
+            }
+            at += 1;
+        }
+        None
     })
 }
 

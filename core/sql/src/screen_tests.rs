@@ -11,6 +11,7 @@ const LIMITS: Limits = Limits {
     json: json_fault,
     lengths: Some(Lengths {
         value: 6,
+        binary: None,
         key: 4,
         forbidden: Some(0),
     }),

@@ -4,7 +4,7 @@
 //! fail the whole `COPY`, or come to mean infinity.
 
 use tributary_model::{Batch, Result, TablePlan};
-use tributary_sql::{Lengths, Limits, Screened, escaped_units, json_fault};
+use tributary_sql::{Lengths, Limits, Screened, escaped_units, json_fault, json_numbers};
 
 /// Microseconds of a day; PostgreSQL knows 24:00:00 too.
 const DAY: i64 = 86_400_000_000;
@@ -29,6 +29,7 @@ const LIMITS: Limits = Limits {
     json: jsonb_fault,
     lengths: Some(Lengths {
         value: VALUE,
+        binary: None,
         key: KEY,
         forbidden: Some(0),
     }),
@@ -47,34 +48,9 @@ fn jsonb_fault(text: &str) -> Option<String> {
     if escaped_units(text).any(|(_, unit)| unit == Some(0)) {
         return Some("PostgreSQL can't hold the character U+0000 in a text".to_owned());
     }
-    numbers(text)
+    json_numbers(text)
         .any(is_vast)
         .then(|| "PostgreSQL can't hold a number of so many digits".to_owned())
-}
-
-/// The numbers in a text that is JSON.
-fn numbers(text: &str) -> impl Iterator<Item = &str> {
-    let bytes = text.as_bytes();
-    let mut at = 0;
-    std::iter::from_fn(move || {
-        let mut inside = false;
-        while let Some(byte) = bytes.get(at) {
-            match byte {
-                b'\\' => at += 1,
-                b'"' => inside = !inside,
-                b'-' | b'0'..=b'9' if !inside => {
-                    let rest = &text[at..];
-                    let part_of = |c: char| c.is_ascii_digit() || "+-.eE".contains(c);
-                    let end = rest.find(|c| !part_of(c)).unwrap_or(rest.len());
-                    at += end;
-                    return Some(&rest[..end]);
-                }
-                _ => {}
-            }
-            at += 1;
-        }
-        None
-    })
 }
 
 fn is_vast(number: &str) -> bool {
