@@ -8,6 +8,7 @@ use parquet::arrow::ArrowWriter;
 use parquet::basic::{self, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use tokio::sync::Semaphore;
 use tributary_model::{Error, Result};
 
 use super::room::Compression;
@@ -48,6 +49,7 @@ pub(super) struct OpenFile {
 impl OpenFile {
     pub(super) fn start(
         store: &Arc<dyn Store>,
+        room: &Arc<Semaphore>,
         key: &str,
         schema: &SchemaRef,
         compression: Compression,
@@ -56,7 +58,7 @@ impl OpenFile {
         let writer = ArrowWriter::try_new(Sink::default(), schema.clone(), Some(properties));
         Ok(Self {
             writer: writer.map_err(unwritten)?,
-            uploading: Uploading::new(store, key),
+            uploading: Uploading::new(store, room, key),
             rows: 0,
         })
     }
@@ -70,6 +72,11 @@ impl OpenFile {
     /// Bytes that it holds in memory: of the open row group, and of the part that is not full.
     pub(super) fn memory(&self) -> usize {
         self.writer.memory_size() + self.writer.inner().len()
+    }
+
+    /// Whether most of that is a row group, which can be ended.
+    pub(super) fn is_mostly_open(&self) -> bool {
+        self.writer.memory_size() > self.writer.inner().len()
     }
 
     /// Bytes that the file would have if it ended now.

@@ -6,6 +6,7 @@ use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
+use tokio::sync::Semaphore;
 use tributary_model::{Error, Result};
 use uuid::Uuid;
 
@@ -17,6 +18,8 @@ pub(super) const FOLDER: &str = "tributary-staging/";
 /// The size at which a file ends, bytes: small enough that all parts of a warehouse have one to
 /// read.
 const FILE_BYTES: usize = 128 << 20;
+/// Parts of all files of a room together that are on their way or wait to be. // G6
+const IN_FLIGHT: usize = 6;
 /// Requests at a time that remove files.
 const REMOVING: usize = 8;
 
@@ -49,6 +52,7 @@ pub struct Room {
     store: Arc<dyn Store>,
     folder: String,
     compression: Compression,
+    in_flight: Arc<Semaphore>,
     /// All keys that files were started under.
     keys: Arc<Mutex<Vec<String>>>,
 }
@@ -63,6 +67,7 @@ impl Room {
             store,
             folder: format!("{FOLDER}{load}-{}/", Uuid::new_v4().simple()),
             compression,
+            in_flight: Arc::new(Semaphore::new(IN_FLIGHT)),
             keys: Arc::default(),
         }
     }
@@ -75,6 +80,7 @@ impl Room {
             folder: self.folder.clone(),
             keys: self.keys.clone(),
             compression: self.compression,
+            in_flight: self.in_flight.clone(),
             schema: schema.clone(),
             open: None,
             ended: Vec::new(),
@@ -100,7 +106,17 @@ impl Room {
 
     /// Removes everything in it. What can't be removed now goes by age.
     pub async fn clear(&self) {
-        remove(&self.store, taken(&self.keys)).await;
+        if let Err(error) = self.clear_surely().await {
+            tracing::warn!(%error, "staged files were not removed; they go later, by age");
+        }
+    }
+
+    /// Removes everything in it.
+    ///
+    /// # Errors
+    /// As the store's: the right to delete may be missing.
+    pub async fn clear_surely(&self) -> Result<()> {
+        remove(&self.store, taken(&self.keys)).await
     }
 }
 
@@ -112,7 +128,11 @@ impl Drop for Room {
         }
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             let store = self.store.clone();
-            runtime.spawn(async move { remove(&store, keys).await });
+            runtime.spawn(async move {
+                if let Err(error) = remove(&store, keys).await {
+                    tracing::debug!(%error, "staged files were not removed");
+                }
+            });
         }
     }
 }
@@ -126,14 +146,12 @@ fn remember(keys: &Mutex<Vec<String>>, key: &str) {
     keys.push(key.to_owned());
 }
 
-async fn remove(store: &Arc<dyn Store>, keys: Vec<String>) {
-    let removed = stream::iter(keys)
+async fn remove(store: &Arc<dyn Store>, keys: Vec<String>) -> Result<()> {
+    stream::iter(keys)
         .map(|key| async move { store.delete(&key).await })
         .buffer_unordered(REMOVING)
-        .try_collect::<()>();
-    if let Err(error) = removed.await {
-        tracing::warn!(%error, "staged files were not removed; they go later, by age");
-    }
+        .try_collect::<()>()
+        .await
 }
 
 /// Rows of one kind on their way into files of a room, one file at a time.
@@ -143,6 +161,7 @@ pub struct Stage {
     folder: String,
     keys: Arc<Mutex<Vec<String>>>,
     compression: Compression,
+    in_flight: Arc<Semaphore>,
     schema: SchemaRef,
     open: Option<(String, OpenFile)>,
     ended: Vec<StagedFile>,
@@ -188,13 +207,14 @@ impl Stage {
         self.open.as_ref().map_or(0, |(_, file)| file.memory())
     }
 
-    /// Gives memory back: ends the row group that is open.
+    /// Gives memory back: ends the row group that is open, or the file where that is not most of it.
     ///
     /// # Errors
     /// As the store's.
     pub async fn shed(&mut self) -> Result<()> {
         match &mut self.open {
-            Some((_, file)) => file.flush().await,
+            Some((_, file)) if file.is_mostly_open() => file.flush().await,
+            Some(_) => self.end().await,
             None => Ok(()),
         }
     }
@@ -217,7 +237,13 @@ impl Stage {
 
     fn start(&self) -> Result<(String, OpenFile)> {
         let key = format!("{}{}.parquet", self.folder, Uuid::new_v4().simple());
-        let file = OpenFile::start(&self.store, &key, &self.schema, self.compression)?;
+        let file = OpenFile::start(
+            &self.store,
+            &self.in_flight,
+            &key,
+            &self.schema,
+            self.compression,
+        )?;
         remember(&self.keys, &key);
         Ok((key, file))
     }

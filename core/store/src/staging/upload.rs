@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::sync::{Arc, OnceLock};
 
 use bytes::{Bytes, BytesMut};
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinHandle;
 use tributary_model::{Error, ErrorKind, Result};
 
@@ -39,23 +39,29 @@ impl Write for Sink {
     }
 }
 
+/// A part on its way, and the room that it takes up.
+type InFlight = (Bytes, OwnedSemaphorePermit);
+
 /// An object in the making. Nothing is sent before a part is full: a small file is one request.
 #[derive(Debug)]
 pub(super) struct Uploading {
     store: Arc<dyn Store>,
     key: String,
+    /// How many parts of all files together may be on their way.
+    room: Arc<Semaphore>,
     sent: u64,
-    parts: Option<mpsc::Sender<Bytes>>,
+    parts: Option<mpsc::Sender<InFlight>>,
     task: Option<JoinHandle<Result<Vec<Part>>>>,
     /// Known once the store has answered.
     upload: Arc<OnceLock<Upload>>,
 }
 
 impl Uploading {
-    pub(super) fn new(store: &Arc<dyn Store>, key: &str) -> Self {
+    pub(super) fn new(store: &Arc<dyn Store>, room: &Arc<Semaphore>, key: &str) -> Self {
         Self {
             store: store.clone(),
             key: key.to_owned(),
+            room: room.clone(),
             sent: 0,
             parts: None,
             task: None,
@@ -100,13 +106,15 @@ impl Uploading {
     async fn send(&mut self, bytes: Bytes) -> Result<()> {
         self.sent += bytes.len() as u64;
         let parts = self.parts.clone().unwrap_or_else(|| self.start());
-        match parts.send(bytes).await {
+        let permit = self.room.clone().acquire_owned().await;
+        let permit = permit.map_err(|cause| Error::bug("parts can't be sent").because(cause))?;
+        match parts.send((bytes, permit)).await {
             Ok(()) => Ok(()),
             Err(_) => self.wait().await.map(drop),
         }
     }
 
-    fn start(&mut self) -> mpsc::Sender<Bytes> {
+    fn start(&mut self) -> mpsc::Sender<InFlight> {
         // One part waits, and one is under way, while the next one fills. // G6
         let (parts, inbox) = mpsc::channel(1);
         let (store, key, known) = (self.store.clone(), self.key.clone(), self.upload.clone());
@@ -148,12 +156,12 @@ async fn upload(
     store: Arc<dyn Store>,
     key: String,
     known: Arc<OnceLock<Upload>>,
-    mut inbox: mpsc::Receiver<Bytes>,
+    mut inbox: mpsc::Receiver<InFlight>,
 ) -> Result<Vec<Part>> {
     let started = store.start_upload(&key).await?;
     let upload = known.get_or_init(|| started);
     let (mut parts, mut offset) = (Vec::new(), 0);
-    while let Some(bytes) = inbox.recv().await {
+    while let Some((bytes, _permit)) = inbox.recv().await {
         let number =
             u32::try_from(parts.len() + 1).map_err(|_| Error::bug("a file has too many parts"))?;
         let size = bytes.len() as u64;
