@@ -19,5 +19,5 @@
 mod destination;
 mod source;
 
-pub use destination::destination;
+pub use destination::{destination, destination_of_texts};
 pub use source::{Delivery, Expectation, source};

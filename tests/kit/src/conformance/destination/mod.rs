@@ -35,7 +35,20 @@ where
     F: Future<Output = Result<D>> + Send + 'static,
     M: Fn() -> F + Send + Sync + 'static,
 {
-    let subject = Subject::new(make);
+    destination_of_texts(usize::MAX, make).await;
+}
+
+/// The same for one that holds texts of at most so many bytes.
+///
+/// # Panics
+/// Panics where the destination breaks the contract.
+pub async fn destination_of_texts<D, F, M>(bytes: usize, make: M)
+where
+    D: Destination,
+    F: Future<Output = Result<D>> + Send + 'static,
+    M: Fn() -> F + Send + Sync + 'static,
+{
+    let subject = Subject::new(bytes, make);
     let modes = subject.connect().await.capabilities().modes;
     assert!(
         !modes.is_empty(),

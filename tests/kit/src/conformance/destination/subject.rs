@@ -21,6 +21,8 @@ type Making<D> = Pin<Box<dyn Future<Output = Result<D>> + Send>>;
 /// The destination under test.
 pub(super) struct Subject<D> {
     make: Box<dyn Fn() -> Making<D> + Send + Sync>,
+    /// The most bytes of a text.
+    pub(super) text_bytes: usize,
 }
 
 /// One opened connection of it.
@@ -32,12 +34,13 @@ pub(super) struct Opened<D> {
 }
 
 impl<D: Destination> Subject<D> {
-    pub(super) fn new<F>(make: impl Fn() -> F + Send + Sync + 'static) -> Self
+    pub(super) fn new<F>(text_bytes: usize, make: impl Fn() -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Result<D>> + Send + 'static,
     {
         Self {
             make: Box::new(move || Box::pin(make())),
+            text_bytes,
         }
     }
 
@@ -168,7 +171,8 @@ impl<D: Destination> Opened<D> {
     pub(super) async fn cells(&self, plan: &TablePlan) -> Vec<Vec<Option<String>>> {
         let answer = self.query(&plan.table).await;
         let place = |name: &str| {
-            let place = answer.columns.iter().position(|column| column == name);
+            let mut columns = answer.columns.iter();
+            let place = columns.position(|column| self.same_name(column, name));
             place.unwrap_or_else(|| {
                 panic!("{} has no column {name}: {:?}", plan.table, answer.columns)
             })
@@ -232,6 +236,14 @@ impl<D: Destination> Opened<D> {
         let mut rows: Vec<String> = answer.rows.iter().map(told).collect();
         rows.sort();
         rows
+    }
+
+    /// Whether two names mean the same thing there.
+    fn same_name(&self, one: &str, other: &str) -> bool {
+        match self.destination.capabilities().case_insensitive {
+            true => one.eq_ignore_ascii_case(other),
+            false => one == other,
+        }
     }
 
     async fn query(&self, table: &TableName) -> tributary_model::Answer {

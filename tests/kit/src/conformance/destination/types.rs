@@ -8,7 +8,7 @@ use super::subject::{Subject, absent, any_mode, plan};
 use crate::cells::{self, Cells};
 
 /// For each type values at its edges; texts are canonical.
-fn edges(decimal_digits: u8) -> Vec<(DataType, Vec<String>)> {
+fn edges(decimal_digits: u8, text_bytes: usize) -> Vec<(DataType, Vec<String>)> {
     let mut edges = vec![
         (DataType::Bool, words("true false")),
         (DataType::Int16, words("-32768 32767 0")),
@@ -35,7 +35,7 @@ fn edges(decimal_digits: u8) -> Vec<(DataType, Vec<String>)> {
             words("1000-01-01 9999-12-31 1970-01-01 2024-02-29"),
         ),
         (DataType::Time, words("00:00:00 23:59:59.999999")),
-        (DataType::Text, texts()),
+        (DataType::Text, texts(text_bytes)),
         (DataType::Bytes, words("00 ff00feff 5c7830307c 275c22")),
         (
             DataType::Json,
@@ -63,8 +63,9 @@ fn words(text: &str) -> Vec<String> {
     text.split(' ').map(ToOwned::to_owned).collect()
 }
 
-fn texts() -> Vec<String> {
-    let long = "long ".repeat(20_000);
+fn texts(bytes: usize) -> Vec<String> {
+    let mut long = "long ".repeat(20_000);
+    long.truncate(bytes);
     [
         "",
         " padded ",
@@ -84,7 +85,7 @@ pub(super) async fn come_back_as_they_were<D: Destination>(subject: &Subject<D>)
     let mut opened = subject.open("types").await;
     let mode = any_mode(&opened.destination);
     let digits = opened.destination.capabilities().decimal_digits;
-    for (number, (data_type, values)) in edges(digits).into_iter().enumerate() {
+    for (number, (data_type, values)) in edges(digits, subject.text_bytes).into_iter().enumerate() {
         let name = format!("type_{number}_{}", data_type.tag());
         let plan = Arc::new(plan(&name, mode, Deletes::Hard, &[("value", data_type)]));
         let ids: Vec<_> = (0..=values.len()).map(|id| id.to_string()).collect();
@@ -120,7 +121,11 @@ async fn described<D: Destination>(destination: &D, plan: &tributary_model::Tabl
         .get(&plan.table)
         .unwrap_or_else(|| panic!("{} is not described", plan.table));
     for wanted in &plan.columns {
-        let there = columns.iter().find(|column| column.name == wanted.name);
+        let same = |name: &str| match destination.capabilities().case_insensitive {
+            true => name.eq_ignore_ascii_case(&wanted.name),
+            false => name == wanted.name,
+        };
+        let there = columns.iter().find(|column| same(&column.name));
         let there =
             there.unwrap_or_else(|| panic!("{} of {} is not described", wanted.name, plan.table));
         assert_eq!(
