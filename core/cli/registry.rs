@@ -40,6 +40,12 @@ fn destinations() -> Vec<Kind<dyn AnyDestination>> {
         destination::<tributary_lake::Lake>(),
         #[cfg(feature = "postgres")]
         destination::<tributary_postgres::Postgres>(),
+        #[cfg(feature = "redshift")]
+        destination::<tributary_redshift::Redshift>(),
+        #[cfg(feature = "bigquery")]
+        destination::<tributary_bigquery::BigQuery>(),
+        #[cfg(feature = "snowflake")]
+        destination::<tributary_snowflake::Snowflake>(),
     ]
 }
 
@@ -85,7 +91,14 @@ fn source<S: Source>() -> Kind<dyn AnySource> {
 }
 
 #[cfg_attr(
-    not(any(feature = "duckdb", feature = "lake", feature = "postgres")),
+    not(any(
+        feature = "bigquery",
+        feature = "duckdb",
+        feature = "lake",
+        feature = "postgres",
+        feature = "redshift",
+        feature = "snowflake"
+    )),
     allow(dead_code)
 )]
 fn destination<D: Destination>() -> Kind<dyn AnyDestination> {
