@@ -15,7 +15,7 @@ use arrow_array::{
 use arrow_buffer::{NullBuffer, ScalarBuffer};
 use tributary_model::{DataType, Error, Result};
 
-use crate::numeric::Groups;
+use crate::numeric::Numeric;
 
 /// What a stream of rows begins with: the signature, no flags, no extension.
 pub(crate) const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
@@ -40,9 +40,9 @@ enum Values<'a> {
     Int16(&'a ScalarBuffer<i16>),
     Int32(&'a ScalarBuffer<i32>),
     Int64(&'a ScalarBuffer<i64>),
-    UInt64(&'a ScalarBuffer<u64>),
-    Decimal128(&'a Decimal128Array, u8),
-    Decimal256(&'a Decimal256Array, u8),
+    UInt64(&'a ScalarBuffer<u64>, Numeric),
+    Decimal128(&'a Decimal128Array, Numeric),
+    Decimal256(&'a Decimal256Array, Numeric),
     Float32(&'a ScalarBuffer<f32>),
     Float64(&'a ScalarBuffer<f64>),
     Date(&'a ScalarBuffer<i32>),
@@ -71,10 +71,15 @@ impl<'a> Column<'a> {
             DataType::Int16 => Values::Int16(array.as_primitive::<Int16Type>().values()),
             DataType::Int32 => Values::Int32(array.as_primitive::<Int32Type>().values()),
             DataType::Int64 => Values::Int64(array.as_primitive::<Int64Type>().values()),
-            DataType::UInt64 => Values::UInt64(array.as_primitive::<UInt64Type>().values()),
+            DataType::UInt64 => {
+                Values::UInt64(array.as_primitive::<UInt64Type>().values(), Numeric::new(0))
+            }
             DataType::Decimal(_, scale) => match array.as_primitive_opt::<Decimal128Type>() {
-                Some(narrow) => Values::Decimal128(narrow, scale),
-                None => Values::Decimal256(array.as_primitive::<Decimal256Type>(), scale),
+                Some(narrow) => Values::Decimal128(narrow, Numeric::new(scale)),
+                None => {
+                    let wide = array.as_primitive::<Decimal256Type>();
+                    Values::Decimal256(wide, Numeric::new(scale))
+                }
             },
             DataType::Float32 => Values::Float32(array.as_primitive::<Float32Type>().values()),
             DataType::Float64 => Values::Float64(array.as_primitive::<Float64Type>().values()),
@@ -117,7 +122,7 @@ impl<'a> Column<'a> {
         }
     }
 
-    fn write(&self, row: usize, groups: &mut Groups, out: &mut Vec<u8>) {
+    fn write(&self, row: usize, out: &mut Vec<u8>) {
         if self.nulls.is_some_and(|nulls| nulls.is_null(row)) {
             out.extend_from_slice(&(-1_i32).to_be_bytes());
             return;
@@ -127,9 +132,9 @@ impl<'a> Column<'a> {
             Values::Int16(values) => fixed(out, values[row].to_be_bytes()),
             Values::Int32(values) => fixed(out, values[row].to_be_bytes()),
             Values::Int64(values) => fixed(out, values[row].to_be_bytes()),
-            Values::UInt64(values) => groups.write_u64(values[row], false, 0, out),
-            Values::Decimal128(values, scale) => groups.write_i128(values.value(row), *scale, out),
-            Values::Decimal256(values, scale) => groups.write_i256(values.value(row), *scale, out),
+            Values::UInt64(values, numeric) => numeric.write_u64(values[row], out),
+            Values::Decimal128(values, numeric) => numeric.write_i128(values.value(row), out),
+            Values::Decimal256(values, numeric) => numeric.write_i256(values.value(row), out),
             Values::Float32(values) => fixed(out, values[row].to_be_bytes()),
             Values::Float64(values) => fixed(out, values[row].to_be_bytes()),
             // What could overflow was screened out before.
@@ -143,10 +148,14 @@ impl<'a> Column<'a> {
     }
 }
 
+/// At most 8 bytes behind their length, appended at once.
+#[inline]
 fn fixed<const N: usize>(out: &mut Vec<u8>, bytes: [u8; N]) {
+    let mut field = [0; 12];
     let length = i32::try_from(N).unwrap_or_default();
-    out.extend_from_slice(&length.to_be_bytes());
-    out.extend_from_slice(&bytes);
+    field[..4].copy_from_slice(&length.to_be_bytes());
+    field[4..4 + N].copy_from_slice(&bytes);
+    out.extend_from_slice(&field[..4 + N]);
 }
 
 /// Arrow's offsets are of 32 bits: so is every length, but for the byte before it.
@@ -168,11 +177,10 @@ pub(crate) fn rows(
 ) -> Result<()> {
     let fields = i16::try_from(columns.len())
         .map_err(|cause| Error::bug("a row has too many columns").because(cause))?;
-    let mut groups = Groups::default();
     for row in range {
         out.extend_from_slice(&fields.to_be_bytes());
         for column in columns {
-            column.write(row, &mut groups, out);
+            column.write(row, out);
         }
     }
     Ok(())
