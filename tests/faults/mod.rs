@@ -10,6 +10,7 @@ mod memory;
 mod network;
 mod postgres;
 mod processes;
+mod redshift;
 mod reply;
 mod secrets;
 mod swaps;

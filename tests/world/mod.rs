@@ -5,6 +5,7 @@ pub(crate) mod collector;
 mod daemon;
 mod lake;
 pub(crate) mod postgres;
+pub(crate) mod redshift;
 mod warehouse;
 
 use std::path::PathBuf;
