@@ -159,6 +159,13 @@ const KNOWN: &[Known] = &[
         fix: "Nothing needs to be done: the load is made again.",
     },
     Known {
+        codes: &["23505"],
+        words: &["pg_namespace", "pg_class", "pg_type"],
+        kind: ErrorKind::Unavailable,
+        what: "something of that name was made at the same time",
+        fix: "Nothing needs to be done: the load is made again.",
+    },
+    Known {
         codes: &["42939", "42602", "42809"],
         words: &[],
         kind: ErrorKind::Incompatible,
