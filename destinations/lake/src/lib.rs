@@ -33,6 +33,7 @@ mod place;
 mod positions;
 mod query;
 mod read;
+mod rejected;
 mod roller;
 mod screen;
 mod session;

@@ -2,9 +2,11 @@
 //! beside reading and shaping.
 
 use async_trait::async_trait;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, spawn_blocking};
-use tributary_model::{Change, Commit, Error, ErrorKind, Load, Receipt, Result};
+use tributary_model::{
+    Change, Commit, Error, ErrorKind, Load, Receipt, Rejection, Result, StreamName,
+};
 
 use crate::destination::Ledgers;
 use crate::log::Snapshot;
@@ -16,6 +18,11 @@ const WAITING: usize = 1;
 /// What the thread is asked to do.
 enum Work {
     Change(Change),
+    Take {
+        stream: StreamName,
+        most: usize,
+        answer: oneshot::Sender<Vec<Rejection>>,
+    },
     Commit(Box<Commit>),
 }
 
@@ -58,6 +65,14 @@ fn run(mut session: Session, mut inbox: mpsc::Receiver<Work>) -> Result<Option<C
     while let Some(work) = inbox.blocking_recv() {
         match work {
             Work::Change(change) => session.write(change)?,
+            Work::Take {
+                stream,
+                most,
+                answer,
+            } => {
+                // Where nobody waits for them any more, the load is being dropped.
+                let _ = answer.send(session.take_rejected(&stream, most)?);
+            }
             Work::Commit(commit) => return session.commit(&commit).map(Some),
         }
     }
@@ -69,6 +84,23 @@ impl Load for LakeLoad {
     async fn write(&mut self, change: Change) -> Result<()> {
         if self.work.send(Work::Change(change)).await.is_ok() {
             return Ok(());
+        }
+        self.end().await?;
+        Err(Error::bug("a load ended before its commit"))
+    }
+
+    async fn take_rejected(&mut self, stream: &StreamName, most: usize) -> Result<Vec<Rejection>> {
+        let (answer, taken) = oneshot::channel();
+        let stream = stream.clone();
+        let work = Work::Take {
+            stream,
+            most,
+            answer,
+        };
+        // Where the thread is gone, its end says why.
+        let _ = self.work.send(work).await;
+        if let Ok(taken) = taken.await {
+            return Ok(taken);
         }
         self.end().await?;
         Err(Error::bug("a load ended before its commit"))

@@ -3,26 +3,27 @@
 //! Invariant: up to the entry nothing is visible, and an upload is given up only where it is
 //! certain that no entry names it. // G1 G2
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use tributary_model::failpoint::reach;
 use tributary_model::{
-    Change, Commit, Context, Error, ErrorKind, Fence, Receipt, Rejection, Result, StreamName,
-    TableName, TablePlan,
+    Batch, Change, Commit, Context, Deletes, Error, ErrorKind, Fence, Mode, Receipt, Rejection,
+    Result, StreamName, TableName, TablePlan, TruncateKind,
 };
+use tributary_sql::overtaken;
 
 use crate::apply::apply;
 use crate::error::fenced;
 use crate::log::{Appended, Body, Committed, Entry, Log, SchemaChange, Snapshot};
 use crate::maintain::meanwhile::{self, Next};
 use crate::place;
+use crate::rejected::Rejected;
 use crate::screen::screen;
 use crate::site::Site;
-use crate::system;
 use crate::table::{DataFile, TableChange};
 use crate::target::Target;
-use crate::upload::{ReadBack, Sink, Uploading, give_up};
+use crate::upload::give_up;
 use tributary_store::{Pending, PutOutcome};
 
 /// Memory of the open files of all tables. // G6
@@ -37,8 +38,10 @@ pub(crate) struct Session {
     pub(crate) targets: BTreeMap<TableName, Target>,
     /// Tables that are no more.
     pub(crate) dropped: Vec<TableChange>,
+    /// The tables that this load has begun beside others: their streams' rows go there.
+    pub(crate) beside: BTreeMap<StreamName, TableName>,
     rejected: BTreeMap<StreamName, u64>,
-    rejections: Option<(Uploading, Sink)>,
+    pub(crate) rejections: Rejected,
 }
 
 impl Session {
@@ -52,6 +55,7 @@ impl Session {
                 Next::Taken => return Err(fenced(&fence.connection)),
             }
         }
+        let rejections = Rejected::read(&site, &fence.connection, &snapshot)?;
         let mut session = Self {
             site: Arc::new(site),
             log,
@@ -59,8 +63,9 @@ impl Session {
             snapshot,
             targets: BTreeMap::new(),
             dropped: Vec::new(),
+            beside: BTreeMap::new(),
             rejected: BTreeMap::new(),
-            rejections: None,
+            rejections,
         };
         for plan in session.site.load.tables.clone() {
             session.target(&plan)?;
@@ -72,21 +77,18 @@ impl Session {
     /// Takes one change.
     pub(crate) fn write(&mut self, change: Change) -> Result<()> {
         match change {
-            Change::Rows(batch) => {
-                let (plan, presence) = (batch.plan.clone(), batch.presence);
-                let rows = screen(batch)?;
-                if !rows.rejected.is_empty() {
-                    let count = self.rejected.entry(plan.stream.clone()).or_default();
-                    *count += rows.rejected.len() as u64;
-                    self.reject(&rows.rejected)?;
+            Change::Rows(batch) => self.write_rows(batch)?,
+            Change::Truncate { plan, kind } => {
+                self.target(&plan)?.truncate(kind)?;
+                // What is kept whatever happens keeps what is missing of it.
+                let keeps = plan.mode == Mode::Append || plan.deletes == Deletes::Ignore;
+                if kind == TruncateKind::Restart || !keeps {
+                    self.rejections.void(&plan.stream, &plan.table);
                 }
-                let doing = || format!("writing {}", plan.table);
-                self.target(&plan)?.take(&rows, presence).context(doing)?;
-                self.bound_memory()?;
             }
-            Change::Truncate { plan, kind } => self.target(&plan)?.truncate(kind)?,
             Change::Clear { plan, of } => {
                 let doing = || format!("clearing rows of {}", plan.table);
+                self.rejections.cleared(&plan, &of);
                 self.target(&plan)?.clear(&of).context(doing)?;
             }
             Change::Renew { plan, like } => self.renew(&plan, like.as_ref())?,
@@ -100,9 +102,34 @@ impl Session {
                     plan.table
                 )));
             }
-            Change::Rejected(rejections) => self.reject(&rejections)?,
+            Change::Rejected(rejections) => self.reject(rejections)?,
         }
         reach("load.after_stage")
+    }
+
+    /// Takes rejected rows of a stream out of where they wait.
+    pub(crate) fn take_rejected(&mut self, of: &StreamName, most: usize) -> Result<Vec<Rejection>> {
+        let plan = self.plan_of(of).ok_or_else(|| {
+            Error::bug(format!(
+                "rejected rows of {of} were to be taken into no table"
+            ))
+        })?;
+        self.rejections.take(&plan, most)
+    }
+
+    fn write_rows(&mut self, batch: Batch) -> Result<()> {
+        let (plan, presence, all) = (batch.plan.clone(), batch.presence, batch.rows.clone());
+        let rows = screen(batch)?;
+        self.rejections.loaded(&plan, &all);
+        if !rows.rejected.is_empty() {
+            *self.rejected.entry(plan.stream.clone()).or_default() += rows.rejected.len() as u64;
+            let overtaken = overtaken(&plan, &all, &rows.rejected);
+            self.rejections
+                .reject(&self.site, Some(&plan), &rows.rejected, &overtaken)?;
+        }
+        let doing = || format!("writing {}", plan.table);
+        self.target(&plan)?.take(&rows, presence).context(doing)?;
+        self.bound_memory()
     }
 
     /// Makes rows and state true.
@@ -182,9 +209,10 @@ impl Session {
             schema_changes.extend(outcome.schema_changes);
             uploads.extend(outcome.uploads);
         }
-        if let Some((uploading, sink)) = self.rejections.take() {
-            uploads.push(uploading.end(sink)?.seal()?.pending);
-        }
+        let rejections = std::mem::take(&mut self.rejections);
+        let left = rejections.finish(&self.site, &self.fence.connection)?;
+        let rejected = left.upload.is_some();
+        uploads.extend(left.upload);
         let mut streams = commit.streams.clone();
         for (stream, rows) in &self.rejected {
             let count = streams.entry(stream.clone()).or_default();
@@ -202,6 +230,8 @@ impl Session {
             tables,
             schema_changes,
             uploads,
+            rejected,
+            rejected_gone: left.gone,
         })
     }
 
@@ -234,24 +264,30 @@ impl Session {
         }
     }
 
-    fn reject(&mut self, rejections: &[Rejection]) -> Result<()> {
-        let (mut uploading, mut sink) = match self.rejections.take() {
-            Some(rejections) => rejections,
-            None => {
-                let key = place::system("rejected", &self.fence.connection, self.site.sequence);
-                let uploading = Uploading::new(&self.site, &key, ReadBack::Never);
-                (uploading, Sink::default())
-            }
-        };
+    /// Rows that others have rejected, stream by stream.
+    fn reject(&mut self, rejections: Vec<Rejection>) -> Result<()> {
+        let mut streams: BTreeMap<StreamName, Vec<Rejection>> = BTreeMap::new();
         for rejection in rejections {
-            let mut plans = self.targets.values().map(|target| &target.plan);
-            let table = plans.find(|plan| plan.stream == rejection.stream);
-            let table = table.map(|plan| plan.table.to_string());
-            sink.add(&system::rejected(&self.site.load, rejection, table)?);
+            let of = streams.entry(rejection.stream.clone()).or_default();
+            of.push(rejection);
         }
-        uploading.send_full_parts(&mut sink)?;
-        self.rejections = Some((uploading, sink));
+        for (stream, rejections) in streams {
+            let plan = self.plan_of(&stream);
+            let none = HashSet::new();
+            self.rejections
+                .reject(&self.site, plan.as_deref(), &rejections, &none)?;
+        }
         Ok(())
+    }
+
+    /// The plan of a stream's table.
+    fn plan_of(&self, stream: &StreamName) -> Option<Arc<TablePlan>> {
+        let beside = self.beside.get(stream);
+        if let Some(target) = beside.and_then(|name| self.targets.get(name)) {
+            return Some(target.plan.clone());
+        }
+        let mut plans = self.targets.values().map(|target| &target.plan);
+        plans.find(|plan| plan.stream == *stream).cloned()
     }
 
     fn bound_memory(&mut self) -> Result<()> {

@@ -207,6 +207,8 @@ pub(crate) fn system_table(name: &str, paths: &[PathBuf]) -> String {
             ("value", "VARCHAR"),
             ("reason", "VARCHAR"),
             ("row", "JSON"),
+            ("hidden", "JSON"),
+            ("key", "VARCHAR"),
             ("rejected_at", "TIMESTAMP WITH TIME ZONE"),
         ],
         _ => &[

@@ -36,6 +36,8 @@ impl Session {
         self.targets.remove(&plan.table);
         let base = self.snapshot.tables.get(&plan.table).cloned();
         let target = Target::beside(&self.site, plan, base, like.as_ref())?;
+        self.rejections.void(&plan.stream, &plan.table);
+        self.beside.insert(plan.stream.clone(), plan.table.clone());
         self.targets.insert(plan.table.clone(), target);
         Ok(())
     }
@@ -77,6 +79,8 @@ impl Session {
         swapped.carry(&mut next)?;
         self.targets.insert(plan.table.clone(), swapped);
         self.dropped.extend(next.dropped());
+        self.beside.remove(&plan.stream);
+        self.rejections.moved(plan, beside, old);
         Ok(())
     }
 

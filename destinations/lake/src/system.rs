@@ -7,7 +7,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Value, json};
-use tributary_model::{ConnectionName, Error, LoadPlan, Rejection, Result, StreamCount};
+use tributary_model::{ConnectionName, Error, Result, StreamCount};
 
 use crate::log::{Committed, Entry, FORMAT, cursors};
 use crate::place;
@@ -19,6 +19,11 @@ pub(crate) async fn write(store: &dyn Store, of: &ConnectionName, entry: &Entry)
         return Ok(());
     };
     let sequence = committed.sequence;
+    for number in &committed.rejected_gone {
+        store
+            .delete(&place::system("rejected", of, *number))
+            .await?;
+    }
     let loads = lines([load(of, committed)])?;
     let state = lines(state(of, entry, committed))?;
     let (loads_at, state_at) = (place::system("loads", of, sequence), place::state(of));
@@ -98,28 +103,6 @@ fn schema_changes<'a>(
     })
 }
 
-/// A line of `_tributary.rejected`.
-pub(crate) fn rejected(
-    load: &LoadPlan,
-    rejection: &Rejection,
-    table: Option<String>,
-) -> Result<Vec<u8>> {
-    let row = json!({
-        "load_id": load.load_id,
-        "connection": load.connection,
-        "stream": rejection.stream,
-        "table": table,
-        "column": rejection.column,
-        "value": rejection.value,
-        "reason": rejection.reason,
-        "row": rejection.row,
-        "rejected_at": instant(load.started_at),
-    });
-    let mut line = Vec::new();
-    write_line(&mut line, &row)?;
-    Ok(line)
-}
-
 fn lines(rows: impl IntoIterator<Item = Value>) -> Result<Bytes> {
     let mut text = Vec::new();
     for row in rows {
@@ -135,6 +118,7 @@ fn write_line(text: &mut Vec<u8>, row: &impl Serialize) -> Result<()> {
     Ok(())
 }
 
-fn instant(at: DateTime<Utc>) -> String {
+/// An instant as the rows have it.
+pub(crate) fn instant(at: DateTime<Utc>) -> String {
     at.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
 }

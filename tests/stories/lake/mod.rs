@@ -2,5 +2,6 @@
 
 mod change_log;
 mod readers;
+mod rejected;
 mod replace;
 mod shop;

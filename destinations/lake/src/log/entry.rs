@@ -1,6 +1,6 @@
 //! One entry of a connection's log. Of commits, the entry *is* the commit.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -80,6 +80,12 @@ pub(crate) struct Committed {
     /// Uploads to complete: files of tables, and rejected rows.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub uploads: Vec<Pending>,
+    /// Whether rejected rows wait in an object of this load.
+    #[serde(default)]
+    pub rejected: bool,
+    /// Loads in whose objects none waits any more: what still does is in this load's.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub rejected_gone: BTreeSet<u64>,
 }
 
 /// A row of `_tributary.schema_changes`.

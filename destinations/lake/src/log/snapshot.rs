@@ -1,6 +1,6 @@
 //! What the entries of a log come to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -24,6 +24,8 @@ pub(crate) struct Snapshot {
     pub state: State,
     /// The tables.
     pub tables: BTreeMap<TableName, Arc<Table>>,
+    /// The loads in whose objects rejected rows wait.
+    pub rejected: BTreeSet<u64>,
     /// Entries that ask for something of which the log does not say that it was done.
     pub unapplied: Vec<Arc<Entry>>,
 }
@@ -39,6 +41,8 @@ pub(super) struct Stored {
     last_load: Option<String>,
     state: State,
     tables: Vec<Arc<Table>>,
+    #[serde(default)]
+    rejected: BTreeSet<u64>,
 }
 
 impl Snapshot {
@@ -71,6 +75,11 @@ impl Snapshot {
                 self.last_load = Some(committed.load_id.clone());
                 self.state = committed.state.clone();
                 self.state.epoch = entry.epoch;
+                self.rejected
+                    .retain(|number| !committed.rejected_gone.contains(number));
+                if committed.rejected {
+                    self.rejected.insert(committed.sequence);
+                }
                 committed
                     .tables
                     .iter()
@@ -111,6 +120,7 @@ impl Snapshot {
             last_load: self.last_load.clone(),
             state: self.state.clone(),
             tables: self.tables.values().cloned().collect(),
+            rejected: self.rejected.clone(),
         }
     }
 }
@@ -127,6 +137,7 @@ impl From<Stored> for Snapshot {
             tables: tables
                 .map(|table| (table.definition.table.clone(), table))
                 .collect(),
+            rejected: stored.rejected,
             unapplied: Vec::new(),
         }
     }

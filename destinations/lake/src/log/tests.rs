@@ -24,6 +24,8 @@ fn commit(snapshot: &Snapshot, load_id: &str) -> Arc<Entry> {
         tables: Vec::new(),
         schema_changes: Vec::new(),
         uploads: Vec::new(),
+        rejected: false,
+        rejected_gone: std::collections::BTreeSet::new(),
     };
     let body = Body::Commit(Box::new(committed));
     Arc::new(Log::entry(
