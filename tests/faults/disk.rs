@@ -10,6 +10,9 @@ use tributary_testkit::server::Flavor;
 
 use crate::world::{World, ask, number};
 
+/// Pages that fill any disk of a test.
+const MOST_PAGES: usize = 64 << 8;
+
 /// A disk in memory of its own; unmounted when dropped.
 pub(super) struct Disk {
     dir: tempfile::TempDir,
@@ -29,7 +32,9 @@ impl Disk {
     pub(super) fn fill(&self) -> PathBuf {
         let path = self.path().join("filler");
         let mut file = fs::File::create(&path).unwrap();
-        while file.write_all(&[0; 4096]).is_ok() {}
+        // Never the machine's own disk.
+        let filled = (0..MOST_PAGES).any(|_| file.write_all(&[0; 4096]).is_err());
+        assert!(filled, "the small disk is not so small");
         path
     }
 
