@@ -25,6 +25,7 @@ mod alerts;
 mod board;
 mod bus;
 mod daemon;
+mod drift;
 mod ends;
 mod fleet;
 mod http;

@@ -15,7 +15,7 @@ use crate::ends::Job;
 use crate::metrics::Counter;
 use crate::shared::Shared;
 use crate::view::{
-    ConnectionView, ErrorView, LoadView, RunRecord, SchemaChange, StreamPhase, remember,
+    ConnectionView, ErrorView, LoadView, RunRecord, SchemaChange, StreamPhase, complete, remember,
 };
 
 /// The shortest time between two notices that say nothing but "changed".
@@ -255,7 +255,9 @@ impl Observer for Recorder {
             }
             Event::SchemaChanged { stream, what } => self.schema_changed(stream, what),
             Event::Complete { as_of } => {
-                self.update(|view| view.complete_as_of = view.complete_as_of.max(Some(*as_of)));
+                self.update(|view| {
+                    view.complete_as_of = complete(view.complete_as_of, Some(*as_of), now());
+                });
                 self.tell_changed();
             }
             Event::Retrying { error, wait, .. } => self.retrying(error, *wait),

@@ -2,19 +2,22 @@
 //!
 //! Times are in UTC, lengths in seconds. Invariant: nothing here holds a secret or a row's values.
 
+mod error;
+mod sparkline;
+
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tributary_engine::{ErrorReport, Status};
-use tributary_model::{Error, ErrorKind, Phase};
+use tributary_engine::Status;
+use tributary_model::Phase;
+
+use crate::drift::past;
+
+pub use error::{Actor, ErrorView};
+pub use sparkline::{BUCKET_SECONDS, BUCKETS, Sparkline};
 
 /// How many of the last loads, runs and changes of layout are kept for each connection. // G6
 pub const KEPT: usize = 20;
-/// How many buckets a sparkline has.
-pub const BUCKETS: usize = 48;
-/// How much time a bucket covers, seconds.
-pub const BUCKET_SECONDS: i64 = 1800;
-
 /// What a connection is doing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -78,41 +81,6 @@ pub enum StreamPhase {
     Snapshot,
     /// Following changes.
     Streaming,
-}
-
-/// Who must act on an error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Actor {
-    /// Nobody: it is tried again by itself.
-    Nobody,
-    /// Whoever writes the configuration.
-    Configuration,
-    /// Whoever grants rights and gives out credentials.
-    Credentials,
-    /// Whoever looks after the source or the data in it.
-    Source,
-    /// The authors of Tributary.
-    Tributary,
-}
-
-/// An error, taken apart for people and programs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct ErrorView {
-    /// The kind, as in `tributary sync --output json`.
-    pub kind: String,
-    /// What happened.
-    pub what: String,
-    /// Because of what.
-    pub why: Option<String>,
-    /// What helps.
-    pub fix: Option<String>,
-    /// All of it as one line.
-    pub message: String,
-    /// Who must act.
-    pub who: Actor,
-    /// When it happened.
-    pub at: DateTime<Utc>,
 }
 
 /// One run of a connection, over or not.
@@ -226,17 +194,6 @@ pub struct LogView {
     pub at: DateTime<Utc>,
 }
 
-/// Rows written, by time.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Sparkline {
-    /// The time that a bucket covers.
-    pub bucket_seconds: i64,
-    /// When the last bucket began.
-    pub last_bucket_at: DateTime<Utc>,
-    /// Rows, the oldest bucket first.
-    pub buckets: Vec<u64>,
-}
-
 /// Everything that is known of a connection.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ConnectionView {
@@ -294,102 +251,6 @@ pub struct ConnectionView {
     pub error: Option<ErrorView>,
     /// Rows written over the last day.
     pub rows: Sparkline,
-}
-
-impl Sparkline {
-    /// No rows yet, as of `now`.
-    #[must_use]
-    pub fn empty(now: DateTime<Utc>) -> Self {
-        Self {
-            bucket_seconds: BUCKET_SECONDS,
-            last_bucket_at: bucket_of(now),
-            buckets: vec![0; BUCKETS],
-        }
-    }
-
-    /// Moves on to `now`: buckets that are too old fall out.
-    pub fn advance(&mut self, now: DateTime<Utc>) {
-        let ahead = (bucket_of(now) - self.last_bucket_at).num_seconds() / BUCKET_SECONDS;
-        let steps = usize::try_from(ahead).unwrap_or(0);
-        if steps == 0 {
-            return;
-        }
-        self.buckets.drain(..steps.min(BUCKETS));
-        self.buckets.resize(BUCKETS, 0);
-        self.last_bucket_at = bucket_of(now);
-    }
-
-    /// Counts rows that committed at `at`; those before the oldest bucket are left out.
-    pub fn add(&mut self, at: DateTime<Utc>, rows: u64) {
-        self.advance(at);
-        let back = (self.last_bucket_at - bucket_of(at)).num_seconds() / BUCKET_SECONDS;
-        let place = usize::try_from(back)
-            .ok()
-            .and_then(|back| (BUCKETS - 1).checked_sub(back));
-        if let Some(count) = place.and_then(|place| self.buckets.get_mut(place)) {
-            *count += rows;
-        }
-    }
-}
-
-/// When the bucket of a moment began.
-fn bucket_of(at: DateTime<Utc>) -> DateTime<Utc> {
-    let seconds = at.timestamp().div_euclid(BUCKET_SECONDS) * BUCKET_SECONDS;
-    DateTime::from_timestamp(seconds, 0).unwrap_or(at)
-}
-
-impl ErrorView {
-    /// An error as of `at`.
-    #[must_use]
-    pub fn new(error: &Error, at: DateTime<Utc>) -> Self {
-        Self::of_report(&error.into(), at)
-    }
-
-    /// An error that the engine reported.
-    #[must_use]
-    pub fn of_report(report: &ErrorReport, at: DateTime<Utc>) -> Self {
-        Self {
-            kind: word(report.kind).to_owned(),
-            what: report.what.clone(),
-            why: report.why.clone(),
-            fix: report.fix.clone(),
-            message: report.message.clone(),
-            who: Actor::of(report.kind),
-            at,
-        }
-    }
-}
-
-impl Actor {
-    /// Who must act on errors of a kind.
-    #[must_use]
-    pub fn of(kind: ErrorKind) -> Self {
-        match kind {
-            ErrorKind::Config => Self::Configuration,
-            ErrorKind::Access => Self::Credentials,
-            ErrorKind::Expired | ErrorKind::Incompatible | ErrorKind::Rejected => Self::Source,
-            ErrorKind::Bug => Self::Tributary,
-            ErrorKind::Throttled(_)
-            | ErrorKind::Unavailable
-            | ErrorKind::Malformed
-            | ErrorKind::Fenced => Self::Nobody,
-        }
-    }
-}
-
-fn word(kind: ErrorKind) -> &'static str {
-    match kind {
-        ErrorKind::Config => "config",
-        ErrorKind::Access => "access",
-        ErrorKind::Throttled(_) => "throttled",
-        ErrorKind::Unavailable => "unavailable",
-        ErrorKind::Expired => "expired",
-        ErrorKind::Malformed => "malformed",
-        ErrorKind::Incompatible => "incompatible",
-        ErrorKind::Rejected => "rejected",
-        ErrorKind::Fenced => "fenced",
-        ErrorKind::Bug => "bug",
-    }
 }
 
 impl From<Status> for RunStatus {
@@ -470,28 +331,28 @@ pub fn remember<T>(kept: &mut Vec<T>, newest: T) {
     kept.truncate(KEPT);
 }
 
+/// Up to when a destination is complete, from what was known at `now` and what is new. What lies
+/// ahead was noted by a clock that was wrong, and would hide for as long that data grows old.
+pub(crate) fn complete(
+    known: Option<DateTime<Utc>>,
+    new: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
+) -> Option<DateTime<Utc>> {
+    known.and_then(|at| past(at, now)).max(new)
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
-    fn at(seconds: i64) -> DateTime<Utc> {
-        DateTime::from_timestamp(seconds, 0).unwrap()
-    }
-
     #[test]
-    fn buckets_move_with_time() {
-        let mut rows = Sparkline::empty(at(0));
-        rows.add(at(10), 5);
-        rows.add(at(BUCKET_SECONDS + 1), 7);
-        assert_eq!(rows.buckets[BUCKETS - 2..], [5, 7]);
-        rows.add(at(20), 1);
-        assert_eq!(rows.buckets[BUCKETS - 2..], [6, 7]);
-        rows.advance(at(BUCKET_SECONDS * 3));
-        assert_eq!(rows.buckets[BUCKETS - 4..], [6, 7, 0, 0]);
-        rows.advance(at(BUCKET_SECONDS * 1000));
-        assert_eq!(rows.buckets, vec![0; BUCKETS]);
-        rows.add(at(0), 9);
-        assert_eq!(rows.buckets, vec![0; BUCKETS]);
+    fn what_a_clock_that_was_ahead_noted_hides_no_age() {
+        let at = |hours: i64| DateTime::from_timestamp(hours * 3600, 0);
+        let now = at(10).unwrap();
+        assert_eq!(complete(at(9), at(8), now), at(9));
+        assert_eq!(complete(at(8), at(10), now), at(10));
+        assert_eq!(complete(at(9000), at(8), now), at(8));
+        assert_eq!(complete(at(9000), None, now), None);
     }
 }

@@ -9,11 +9,9 @@ use serde::{Deserialize, Serialize};
 use tributary_config::{AlertEvent, AlertPlan};
 
 use super::alert::Alert;
+use crate::drift::is_ahead;
 use crate::view::{ConnectionState, ConnectionView, ErrorView, RunRecord, RunStatus};
 
-/// What lies further ahead was noted by a clock that was wrong; a clock that is put right by less
-/// changes nothing.
-const DRIFT: TimeDelta = TimeDelta::hours(1);
 /// Rows that are rejected again and again are told this often at most.
 const BETWEEN_REJECTIONS: TimeDelta = TimeDelta::minutes(10);
 
@@ -66,10 +64,6 @@ impl Memory {
             }
         }
     }
-}
-
-fn is_ahead(at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
-    at - now > DRIFT
 }
 
 /// What is to be told to `target` about a connection as it is at `now`.

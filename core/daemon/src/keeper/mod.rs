@@ -29,7 +29,7 @@ use crate::schedule::{
 };
 use crate::shared::Shared;
 use crate::store::History;
-use crate::view::{ConnectionState, ErrorView, RunRecord, RunStatus, Trigger, remember};
+use crate::view::{ConnectionState, ErrorView, RunRecord, RunStatus, Trigger, complete, remember};
 
 pub(crate) use command::{Command, Order};
 
@@ -339,9 +339,8 @@ impl Keeper {
                 self.failure = None;
                 // Streams with schedules of their own are behind by their own choice.
                 if status == RunStatus::Succeeded && plan.tracks.contains(&0) {
-                    // What lies ahead was noted by a clock that was wrong.
-                    let before = self.complete_as_of.filter(|at| Some(*at) <= run.ended_at);
-                    self.complete_as_of = before.max(Some(run.started_at));
+                    let (known, new) = (self.complete_as_of, Some(run.started_at));
+                    self.complete_as_of = complete(known, new, run.ended_at.unwrap_or_else(now));
                 }
                 if let Some(ended) = run.ended_at {
                     self.lengths.push_front(ended - run.started_at);

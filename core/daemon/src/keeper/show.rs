@@ -169,7 +169,7 @@ impl Keeper {
             view.last_run = Some(run.clone());
             remember(&mut view.runs, run.clone());
             view.failures_in_a_row = failures;
-            view.complete_as_of = view.complete_as_of.max(complete);
+            view.complete_as_of = crate::view::complete(view.complete_as_of, complete, at);
             known = view.complete_as_of;
             if run.status == Some(RunStatus::Succeeded) {
                 view.last_success_at = run.ended_at;

@@ -9,6 +9,7 @@ use tributary_config::{Schedule, Window};
 use super::backoff::{self, Heals};
 use super::track::{Track, later};
 use super::window::{Gate, gate};
+use crate::drift::past;
 use crate::view::Trigger;
 
 /// The share of a freshness objective that is kept in reserve, and the shortest pause between runs.
@@ -140,15 +141,6 @@ pub(crate) fn decide(facts: &Facts<'_>, now: DateTime<Utc>) -> Decision {
             run(following, Length::Following, trigger, stop_at)
         }
     }
-}
-
-/// `at`, unless it lies further ahead than clocks drift: then it was never so.
-///
-/// A clock may have been ahead when something was noted, by years where a machine lost its battery.
-/// Whatever counts from such a moment would never come.
-fn past(at: DateTime<Utc>, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-    const DRIFT: TimeDelta = TimeDelta::hours(1);
-    (at - now <= DRIFT).then_some(at)
 }
 
 fn wait(until: Option<DateTime<Utc>>, why: Why) -> Decision {
