@@ -14,7 +14,7 @@ use crate::seen::Seen;
 
 use super::grow::empty;
 use super::member::{Member, Node};
-use super::take::point_of;
+use super::taken::point_of;
 
 /// A quiet stretch that is not worth a commit, milliseconds.
 const QUIET: Point = 3_600_000;

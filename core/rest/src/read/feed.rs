@@ -29,7 +29,7 @@ use super::gate::Cover;
 use super::grow::{empty, give_up, last_of};
 use super::member::{Member, Node};
 use super::pages::{Asked, Pages, Proof, Then};
-use super::take::{Context, Put};
+use super::taken::{Context, Put};
 use super::turn::Facts;
 use super::{Reader, places};
 

@@ -19,7 +19,7 @@ use crate::template::Scope;
 use super::Reader;
 use super::member::{Member, Node};
 use super::pages::{Asked, Page, Pages, Then};
-use super::take::{Context, Put, Refused, failed, to_text};
+use super::taken::{Context, Put, Refused, failed, to_text};
 use super::turn::{Facts, next};
 
 impl Reader<'_> {

@@ -13,7 +13,7 @@ use crate::manifest::stream::StreamSpec;
 use crate::template::Scope;
 
 use super::Reader;
-use super::take::Context;
+use super::taken::Context;
 
 /// What came of an order.
 #[derive(Debug)]

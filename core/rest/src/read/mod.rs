@@ -18,6 +18,7 @@ mod pieces;
 mod roll;
 mod stretch;
 mod take;
+mod taken;
 mod tokens;
 mod turn;
 mod watch;
@@ -41,7 +42,7 @@ use crate::template::Scope;
 use gate::Gate;
 use grow::give_up;
 use member::{Family, Member};
-use take::Context;
+use taken::Context;
 
 pub(crate) use pages::{Asked, Pages};
 

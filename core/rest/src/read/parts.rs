@@ -19,7 +19,7 @@ use crate::template::Scope;
 use crate::window::{self, Span};
 
 use super::Reader;
-use super::take::Context;
+use super::taken::Context;
 
 /// Parents whose records may be gone through at most. // G6
 const MAX_PARENTS: usize = 1_000_000;

@@ -13,7 +13,7 @@ use crate::template::Root;
 use crate::window::{self, Span};
 
 use super::parts::Part;
-use super::take::Context;
+use super::taken::Context;
 use super::watch::{Follow, Watch};
 
 /// What is being read.

@@ -1,6 +1,5 @@
 //! One page taken apart: its records into the members' sheets.
 
-use serde_json::Value;
 use tributary_model::{Error, Op, Result};
 
 use crate::http::Failure;
@@ -8,7 +7,6 @@ use crate::json::{Broken, Envelope, Raw, walk};
 use crate::manifest::pager::Way;
 use crate::manifest::stream::{Keep, StreamSpec};
 use crate::path::Path;
-use crate::point::Point;
 use crate::record::Record;
 use crate::template::Scope;
 
@@ -16,27 +14,8 @@ use super::Reader;
 use super::grow::{empty, renew_beside, seal};
 use super::member::{Member, Node, digest};
 use super::pages::Page;
+use super::taken::{Context, Put, Refused, Taken, failed, to_text};
 use super::watch::Watch;
-
-/// What a page turned out to hold.
-#[derive(Debug)]
-pub(crate) struct Taken<'p> {
-    pub(crate) envelope: Envelope<'p>,
-    /// Items of the outermost list.
-    pub(crate) records: usize,
-    /// What names the last record, where the pager asks for it.
-    pub(crate) last: Option<String>,
-    /// Records that something grows out of.
-    pub(crate) parents: Vec<Record>,
-}
-
-/// What is the same for all records of a walk.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Context<'a> {
-    pub(crate) each: Option<&'a Value>,
-    pub(crate) from: Option<&'a str>,
-    pub(crate) to: Option<&'a str>,
-}
 
 impl Reader<'_> {
     /// Takes the records of a page, and of what stands beside them.
@@ -189,23 +168,6 @@ impl Reader<'_> {
     }
 }
 
-/// Why a page could not be taken.
-#[derive(Debug)]
-pub(crate) enum Refused {
-    /// It is not JSON: it may have been cut on the way.
-    Broken(Broken),
-    Failure(Failure),
-}
-
-/// What became of a record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Put {
-    Taken,
-    /// It is a tombstone: nothing grows out of it.
-    Gone,
-    LeftOut,
-}
-
 /// Whether records go into the sheet as they come, without being looked at.
 fn is_plain(node: &Node) -> bool {
     let spec = &node.spec;
@@ -319,17 +281,4 @@ impl<'p> Taking<'_, '_, 'p, '_> {
         }
         Ok(())
     }
-}
-
-/// A place on the cursor field's axis that a record names.
-pub(crate) fn point_of(raw: Raw<'_>, field: &Path, format: &crate::point::Format) -> Option<Point> {
-    format.read(&raw.find(field)?.to_value())
-}
-
-pub(super) fn to_text(raw: Raw<'_>) -> String {
-    raw.as_str().to_owned()
-}
-
-pub(super) fn failed(error: Error) -> Refused {
-    Refused::Failure(Failure::Stream(error))
 }

@@ -21,7 +21,7 @@ use super::gate::Cover;
 use super::member::Family;
 use super::pages::{Asked, Page, Pages, Proof};
 use super::parts::Part;
-use super::take::{Context, Refused};
+use super::taken::{Context, Refused};
 use super::watch::Watch;
 
 /// Pages of one walk at most. // G6

@@ -7,7 +7,7 @@ use crate::path::Path;
 use crate::point::{Format, Point};
 use crate::seen::Seen;
 
-use super::take::point_of;
+use super::taken::point_of;
 
 /// Passes over rows of one place before it is said that they never rest. // G6
 const MAX_PASSES: u32 = 100;

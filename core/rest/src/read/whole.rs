@@ -21,7 +21,7 @@ use super::job::Ran;
 use super::member::Family;
 use super::pages::{Asked, Pages, Then};
 use super::parts::Part;
-use super::take::{Context, Refused};
+use super::taken::{Context, Refused};
 use super::turn::Facts;
 use super::watch::Watch;
 use crate::cursor::Place;

@@ -32,7 +32,7 @@ use super::job::Ran;
 use super::member::Family;
 use super::pages::{Asked, Page, Pages, Then};
 use super::stretch::Stretch;
-use super::take::Refused;
+use super::taken::Refused;
 use super::turn::Facts;
 use super::watch::Watch;
 
