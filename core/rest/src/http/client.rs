@@ -16,7 +16,7 @@ use crate::replay::recorded::Recorded;
 use super::answered::{Answered, Reading, Response};
 use super::auth::Auth;
 use super::call::{Call, Refusals, Sent};
-use super::decide::{Decision, Failure, decide, kind_of};
+use super::decide::{Decision, Failure, decide, kind_of, remedy};
 use super::limits::Limits;
 use super::origin::Origin;
 use super::token::Token;
@@ -345,11 +345,9 @@ impl Client {
         if !why.is_empty() {
             error = error.because(why);
         }
-        match answered.status {
-            Some(401) => {
-                error.fix("Check that the credential is complete, active and of the right account.")
-            }
-            _ => error,
+        match remedy(answered.status, &self.origin.host()) {
+            Some(remedy) => error.fix(remedy),
+            None => error,
         }
     }
 }

@@ -107,6 +107,25 @@ pub(crate) fn kind_of(status: Option<u16>, wait: Option<Duration>) -> ErrorKind 
     }
 }
 
+/// What helps against a failure, where that can be said without knowing the API.
+pub(crate) fn remedy(status: Option<u16>, host: &str) -> Option<String> {
+    let remedy = match status {
+        None => format!(
+            "See that {host} can be reached from here: `api_url` of the source, the network, and \
+             `HTTPS_PROXY` where there is a proxy."
+        ),
+        Some(401) => {
+            "Check that the credential is complete, active and of the right account.".to_owned()
+        }
+        Some(429) => format!(
+            "Run it again later. Everything that uses the same credential shares its limit at {host}."
+        ),
+        Some(500..=599) => format!("Run it again later: it is {host} that fails."),
+        Some(_) => return None,
+    };
+    Some(remedy)
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -114,6 +133,23 @@ mod tests {
 
     use super::*;
     use crate::problem::Log;
+
+    #[test]
+    fn whoever_gets_no_answer_is_told_where_to_look() {
+        let told = remedy(None, "127.0.0.1:7").unwrap();
+        assert!(
+            told.contains("127.0.0.1:7") && told.contains("`api_url`"),
+            "{told}"
+        );
+        for status in [401, 429, 503] {
+            assert!(
+                remedy(Some(status), "api.example.com").is_some(),
+                "{status}"
+            );
+        }
+        // The rules of the API say what its other answers mean.
+        assert_eq!(remedy(Some(404), "api.example.com"), None);
+    }
 
     fn outcome(
         rules: &str,

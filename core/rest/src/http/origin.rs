@@ -45,6 +45,16 @@ impl Origin {
         Ok(())
     }
 
+    /// The host that is really asked, for people.
+    pub(crate) fn host(&self) -> String {
+        let asked = self.stand_in.as_ref().unwrap_or(&self.vendor);
+        let host = asked.host_str().unwrap_or_default();
+        match asked.port() {
+            Some(port) => format!("{host}:{port}"),
+            None => host.to_owned(),
+        }
+    }
+
     /// The address of a path below the base, or a whole address that is allowed.
     pub(crate) fn resolve(&self, path: &str) -> Result<Allowed> {
         if !path.contains("://") {
