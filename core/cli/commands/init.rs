@@ -70,16 +70,17 @@ pub(crate) async fn run(args: &InitArgs, session: &Session) -> Result<Exit, Fail
     Ok(Exit::Done)
 }
 
-/// What is said of an address that `init` can't read. A kind that has no address is written down by
-/// hand.
+/// What is said of an address that `init` can't read. What is no database's is written down by hand.
 fn unaddressed(form: &Form, scheme: &str, kinds: &[KindSpec]) -> Error {
     let end = form.end;
     let known = kinds.iter().find(|kind| kind.name == scheme);
     match known {
-        Some(kind) => usage(format!("a {end} of type {scheme} has no address")).fix(format!(
-            "Write it into the configuration yourself: `tributary connectors {}` lists its settings.",
-            kind.name
-        )),
+        Some(kind) => usage(format!("`init` reads no address of a {end} of type {scheme}")).fix(
+            format!(
+                "Write it into the configuration yourself: `tributary connectors {}` lists its settings.",
+                kind.name
+            ),
+        ),
         None => usage(format!(
             "there is no {end} whose address begins with `{scheme}:`"
         ))
