@@ -25,6 +25,8 @@ const CONNECT: Duration = Duration::from_secs(20);
 const REPLY: Duration = Duration::from_secs(120);
 /// How often a request is sent, and the pauses between: about two minutes in all. // G6
 const TRIES: u32 = 12;
+/// The same where nobody is at the address: who waits for `check` has mistyped it.
+const CONNECTS: u32 = 4;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(20);
 /// Pauses between two questions whether a statement has ended.
@@ -300,6 +302,10 @@ impl Client {
                     }
                     refreshed = true;
                 }
+                Ok(Outcome::Unreachable(error)) if attempt + 1 >= CONNECTS => {
+                    return Err(error.into());
+                }
+                Ok(Outcome::Unreachable(error)) => last = Some(error),
                 Ok(Outcome::Later(error, wait)) => {
                     pause = wait.unwrap_or(pause);
                     last = Some(error);
@@ -333,7 +339,10 @@ impl Client {
                 .header("Content-Type", "application/json")
                 .body(body.to_string());
         }
-        let reply = request.send().await.map_err(lost)?;
+        let reply = match request.send().await {
+            Err(cause) if cause.is_connect() => return Ok(Outcome::Unreachable(lost(cause))),
+            sent => sent.map_err(lost)?,
+        };
         let status = reply.status();
         let wait = reply.headers().get("retry-after");
         let wait = wait.and_then(|wait| wait.to_str().ok()?.parse().ok());
@@ -349,6 +358,8 @@ enum Outcome {
     Refused(Failure),
     /// The token was refused.
     NoPass(Failure),
+    /// There is nobody at the address, at least now.
+    Unreachable(Error),
     /// Nothing was done, or nobody knows: the same again after a while.
     Later(Error, Option<Duration>),
 }

@@ -176,3 +176,20 @@ async fn a_state_with_names_of_the_other_kind_is_not_taken_for_none() {
         "{error}"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_where_nobody_is_is_told() {
+    let world = World::new();
+    // A port that is taken by somebody who does not listen.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let port = socket.local_addr().unwrap().port();
+    let nobody = json!({"url": format!("http://127.0.0.1:{port}")});
+    let destination = world.connect(&nobody).await;
+    let report = destination.check().await.unwrap();
+    assert_eq!(report.findings.len(), 1);
+    assert!(
+        report.findings[0].found.contains("gave no whole reply"),
+        "{report:?}"
+    );
+}
