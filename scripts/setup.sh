@@ -16,6 +16,10 @@ mysql="$TRIBUTARY_CACHE/mysql-9.7"
 python="$TRIBUTARY_CACHE/python"
 python_packages="pyiceberg[sql-sqlite,pyarrow]==0.12.0 sqlglot==30.30.0 psycopg2-binary==2.9.13 duckdb==1.5.5 duckdb-extension-avro==1.5.5 duckdb-extension-iceberg==1.5.5"
 
+# What stands in for BigQuery.
+bigquery="$TRIBUTARY_CACHE/bigquery"
+bigquery_packages="bqemulator==1.4.0 numpy==2.4.6 duckdb==2.0.0 pyarrow==26.0.1 sqlglot==30.11.0"
+
 step() { printf '%-12s %s\n' "$1" "$2"; }
 fail() {
     printf 'setup: %s\n' "$*" >&2
@@ -163,6 +167,21 @@ checkers() {
     step "Airflow" "$(sed -n 's/^apache-airflow==//p' "$checkers/packages")"
 }
 
+bigquery() {
+    if [ "$(cat "$bigquery/packages" 2>/dev/null)" != "$bigquery_packages" ]; then
+        python3 -c 'import ensurepip, venv' 2>/dev/null || debian python3 python3-venv
+        step "BigQuery" "installing bqemulator"
+        rm -rf "$bigquery"
+        # shellcheck disable=SC2086
+        python3 -m venv "$bigquery" &&
+            "$bigquery/bin/pip" install --quiet --disable-pip-version-check $bigquery_packages ||
+            fail "pip could not install $bigquery_packages. Is there a network?"
+        # Written last, so that an interrupted run is not taken for done.
+        printf '%s\n' "$bigquery_packages" >"$bigquery/packages"
+    fi
+    step "BigQuery" "$("$bigquery/bin/python" -c 'import bqemulator; print("bqemulator", bqemulator.__version__)')"
+}
+
 # debootstrap mounts system folders; a run that was killed leaves them there.
 remove() {
     local mounted
@@ -178,7 +197,7 @@ flock 9
 case "${1:-everything}" in
 build) parts=(tools duckdb) ;;
 demo) parts=(tools mariadb duckdb) ;;
-everything) parts=(tools mariadb postgresql duckdb mysql python checkers chromium) ;;
+everything) parts=(tools mariadb postgresql duckdb mysql python bigquery checkers chromium) ;;
 *) fail "\`$1\` is not known. Write \`build\`, \`demo\`, or nothing for everything." ;;
 esac
 for part in "${parts[@]}"; do "$part"; done

@@ -144,7 +144,13 @@ fn column(field: &Value) -> FoundColumn {
         Value::String(text) => text.parse().ok(),
         other => other.as_u64().and_then(|number| u8::try_from(number).ok()),
     };
-    let sql_type = text("type").unwrap_or_default();
+    // The API has older words for some types, which SQL does not know.
+    let sql_type = match text("type").unwrap_or_default() {
+        "INTEGER" => "INT64",
+        "FLOAT" => "FLOAT64",
+        "BOOLEAN" => "BOOL",
+        other => other,
+    };
     let (precision, scale): (Option<u8>, Option<u8>) = (number("precision"), number("scale"));
     let repeated = text("mode") == Some("REPEATED");
     FoundColumn {
@@ -154,5 +160,33 @@ fn column(field: &Value) -> FoundColumn {
             (Some(precision), scale) => format!("{sql_type}({precision}, {})", scale.unwrap_or(0)),
             (None, _) => sql_type.to_owned(),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tributary_model::DataType;
+
+    use super::*;
+
+    #[test]
+    fn columns_are_told_in_words_of_sql() {
+        let fields = json!([
+            {"name": "n", "type": "FLOAT"},
+            {"name": "dot_x2E_ted", "type": "NUMERIC", "precision": "10", "scale": "2"},
+            {"name": "_tributary_new_x", "type": "STRING"},
+            {"name": "many", "type": "INTEGER", "mode": "REPEATED"},
+        ]);
+        let found = columns(&json!({"schema": {"fields": fields}}));
+        let found: Vec<_> = found
+            .iter()
+            .map(|c| (c.name.as_str(), c.sql_type.as_str(), c.data_type))
+            .collect();
+        let expected = [
+            ("n", "FLOAT64", Some(DataType::Float64)),
+            ("dot.ted", "NUMERIC(10, 2)", Some(DataType::Decimal(10, 2))),
+            ("many", "INT64", None),
+        ];
+        assert_eq!(found, expected);
     }
 }

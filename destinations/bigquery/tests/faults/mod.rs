@@ -188,7 +188,9 @@ async fn a_load_whose_fate_is_unknown_is_told_by_the_next_opening() {
     // The job runs; nobody hears of it, then or later.
     world.proxy.fail("POST", COMMIT, Fault::LostAfter, 1);
     world.proxy.fail("POST", COMMIT, Fault::Unavailable, 3);
-    world.proxy.fail("GET", "/jobs/", Fault::Unavailable, 4);
+    world
+        .proxy
+        .fail("GET", "tributary%5Ffaults", Fault::Unavailable, 4);
     let lost = world.load(&fence, "one", &[1]).await;
     let (state, newer) = world.bigquery.open(&world.name).await.expect("it opens");
     // Whether it was found out in time or not, it counts once.

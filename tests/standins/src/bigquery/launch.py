@@ -9,8 +9,7 @@ import os
 import re
 import sys
 
-import sqlglot
-from sqlglot import exp
+import pyarrow as pa
 
 from bqemulator.api.routes import jobs, tables
 from bqemulator.catalog import ddl_sync
@@ -53,8 +52,14 @@ def instant(value, arrow_type, field):
     return str((since.days * 86400 + since.seconds) * 1000000 + since.microseconds)
 
 
+def decimal(value, arrow_type, field):
+    return format(value, "f")
+
+
+# Decimals without exponents.
 arrow_bridge._BQ_TYPE_FORMATTERS = tuple(
-    (test, instant if make is arrow_bridge._fmt_bq_timestamp else make) for test, make in formatters
+    (test, instant if make is arrow_bridge._fmt_bq_timestamp else decimal if test is pa.types.is_decimal else make)
+    for test, make in formatters
 )
 
 # Columns as DuckDB has them: also behind ALTER TABLE, and with digits and scale.
