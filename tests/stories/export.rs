@@ -418,8 +418,10 @@ fn the_dashboard_asks_for_metrics_that_there_are() {
     asked.sort();
     asked.dedup();
     assert_eq!(asked, METRICS);
-    let daemon = root.join("core/daemon/src/metrics.rs");
-    let there = std::fs::read_to_string(daemon).unwrap();
+    let daemon = root.join("core/daemon/src");
+    let files = ["metrics.rs", "metrics/gauges.rs"];
+    let there = files.map(|file| std::fs::read_to_string(daemon.join(file)).unwrap());
+    let there = there.concat();
     for name in METRICS {
         assert!(
             there.contains(&format!("\"{name}\"")),
