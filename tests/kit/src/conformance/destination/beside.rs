@@ -182,7 +182,10 @@ pub(super) async fn goes_on_with_what_there_was<D: Destination>(subject: &Subjec
         opened
             .load(&[], vec![renew, rows(&next, &["r 1 new"])])
             .await;
-        let last = vec![rows(&next, &["r 4 new"]), swap(&live, &next, Old::Continued)];
+        let last = vec![
+            rows(&next, &["r 4 new"]),
+            swap(&live, &next, Old::Continued),
+        ];
         opened.load(&[&next], last).await;
         opened.assert_rows(&live, expected).await;
     }
