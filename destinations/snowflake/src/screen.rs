@@ -48,7 +48,7 @@ fn variant_fault(text: &str) -> Option<String> {
     }
     numbers(text)
         .any(is_changed)
-        .then(|| format!("Snowflake can't hold a number of more than {DIGITS} digits in a VARIANT"))
+        .then(|| format!("Snowflake can't hold a number of more than {DIGITS} digits in a VARIANT, those behind the point included"))
 }
 
 /// The numbers in a text that is JSON.
@@ -84,8 +84,11 @@ fn is_changed(number: &str) -> bool {
     };
     let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
     let digits = digits.trim_start_matches('0').len();
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    // A decimal has room for all of them as they are written, a zero before the point included.
+    let written = whole.trim_start_matches(['-', '0']).len().max(1) + fraction.len();
     match exponent {
-        None => digits > DIGITS,
+        None => digits > DIGITS || (written > DIGITS && digits > FLOAT_DIGITS),
         Some(_) => {
             let is_zero = digits == 0;
             let value = number.parse::<f64>().unwrap_or(f64::INFINITY);
@@ -106,6 +109,8 @@ mod tests {
             r#"{"a":[1,-2.5e10,"1e999"," \"-1e999"],"a":0.0}"#,
             "12345678901234567890123456789012345678",
             "0e0",
+            "0.1234567890123456789012345678901234567",
+            "-0.00000000000000000000000000000000000000123456789012345",
         ] {
             assert_eq!(variant_fault(good), None, "{good}");
         }
@@ -115,6 +120,9 @@ mod tests {
             "1e999",
             "1e-999",
             "1.2345678901234567e3",
+            "0.12345678901234567890123456789012345678",
+            "-0.00000000000000000000000000000000000001234567890123456",
+            "0.000000000000000000000000000000000000012345678901234567",
             r#""\ud800""#,
         ] {
             assert!(variant_fault(bad).is_some(), "{bad}");
