@@ -282,6 +282,7 @@ impl Trial<'_> {
         let loaded = match copied {
             Ok(()) => {
                 let mut all = vec!["BEGIN TRANSACTION".to_owned()];
+                all.append(&mut script.counted);
                 all.append(&mut script.inside);
                 all.push("ROLLBACK".to_owned());
                 site.run(&all, "merging rows").await
@@ -385,6 +386,7 @@ fn rows() -> Result<Screened> {
         rows: batch.map_err(|cause| Error::bug("a trial's rows are odd").because(cause))?,
         ops: vec![Op::Create, Op::Delete, Op::Create],
         rejected: Vec::new(),
+        at: Vec::new(),
     })
 }
 

@@ -8,6 +8,7 @@
 //! committed in it is undone. They run in order, and none after one that failed.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use reqwest::{Method, StatusCode};
@@ -18,6 +19,7 @@ use uuid::Uuid;
 use crate::answer::{MetaData, Reply, Rows, malformed};
 use crate::auth::Login;
 use crate::error;
+use crate::parts::parts;
 use crate::settings::{Credentials, Settings};
 
 const CONNECT: Duration = Duration::from_secs(20);
@@ -25,7 +27,7 @@ const CONNECT: Duration = Duration::from_secs(20);
 const REPLY: Duration = Duration::from_secs(120);
 /// How often a request is sent, and the pauses between: about two minutes in all. // G6
 const TRIES: u32 = 12;
-/// The same where nobody is at the address: who waits for `check` has mistyped it.
+/// The same where nobody has ever been at the address: who waits for `check` has mistyped it.
 const CONNECTS: u32 = 4;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(20);
@@ -54,6 +56,8 @@ pub(crate) struct Client {
     pub(crate) settings: Arc<Settings>,
     /// What our statements are called in the query history.
     tag: String,
+    /// Whether anybody has ever answered: an address that was right is not given up so soon.
+    was_answered: Arc<AtomicBool>,
 }
 
 /// What became of a request.
@@ -108,6 +112,7 @@ impl Client {
             login: Arc::new(login),
             tag: settings.query_tag.clone(),
             settings: Arc::new(settings),
+            was_answered: Arc::default(),
         })
     }
 
@@ -119,15 +124,16 @@ impl Client {
         }
     }
 
-    /// Runs statements, each a transaction of its own unless they say otherwise.
+    /// Runs statements, each a transaction of its own unless they say otherwise, also where the user's
+    /// session does not commit by itself.
     pub(crate) async fn run(
         &self,
         scope: Scope<'_>,
         statements: &[String],
         doing: &str,
     ) -> Result<()> {
-        for part in parts(statements) {
-            let run = self.submit(scope, part).await;
+        for part in parts(statements, TEXT) {
+            let run = self.submit(scope, &part).await;
             run.map_err(|failure| failure.error.context(doing))?;
         }
         Ok(())
@@ -302,7 +308,7 @@ impl Client {
                     }
                     refreshed = true;
                 }
-                Ok(Outcome::Unreachable(error)) if attempt + 1 >= CONNECTS => {
+                Ok(Outcome::Unreachable(error)) if attempt + 1 >= self.connects() => {
                     return Err(error.into());
                 }
                 Ok(Outcome::Unreachable(error)) => last = Some(error),
@@ -315,6 +321,14 @@ impl Client {
         }
         let last = last.unwrap_or_else(|| Error::bug("a request was never sent"));
         Err(last.into())
+    }
+
+    /// How often a request is sent to an address where nobody is.
+    fn connects(&self) -> u32 {
+        match self.was_answered.load(Ordering::Relaxed) {
+            true => TRIES,
+            false => CONNECTS,
+        }
     }
 
     async fn once(&self, method: &Method, path: &str, body: Option<&Value>) -> Result<Outcome> {
@@ -343,6 +357,7 @@ impl Client {
             Err(cause) if cause.is_connect() => return Ok(Outcome::Unreachable(lost(cause))),
             sent => sent.map_err(lost)?,
         };
+        self.was_answered.store(true, Ordering::Relaxed);
         let status = reply.status();
         let wait = reply.headers().get("retry-after");
         let wait = wait.and_then(|wait| wait.to_str().ok()?.parse().ok());
@@ -419,24 +434,6 @@ fn judge(status: StatusCode, wait: Option<Duration>, bytes: &[u8]) -> Outcome {
             wait.map(|wait| wait.min(LONGEST_PAUSE)),
         ),
     }
-}
-
-/// Statements in pieces that fit a request.
-fn parts(statements: &[String]) -> impl Iterator<Item = &[String]> {
-    let mut rest = statements;
-    std::iter::from_fn(move || {
-        if rest.is_empty() {
-            return None;
-        }
-        let mut bytes = 0;
-        let fits = rest.iter().take_while(|statement| {
-            bytes += statement.len() + 2;
-            bytes <= TEXT
-        });
-        let (part, later) = rest.split_at(fits.count().max(1));
-        rest = later;
-        Some(part)
-    })
 }
 
 fn too_long(bytes: usize) -> Error {

@@ -1,5 +1,11 @@
 //! Snowflake's words.
 
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Date32Type, Time64MicrosecondType, TimestampMicrosecondType};
+use arrow_array::{Array, ArrayRef, StringArray};
+use chrono::{Datelike, NaiveDate};
 use tributary_model::{DataType, TableName};
 use tributary_sql::{Definition, Dialect, Step};
 
@@ -134,6 +140,10 @@ impl Dialect for Snow {
                 format!("TO_BINARY('{}', 'HEX')", bytes.collect::<String>())
             }
             DataType::Json => format!("PARSE_JSON({}, 'd')", self.literal(text)),
+            DataType::Date | DataType::Time | DataType::Timestamp | DataType::TimestampTz => {
+                moment(text, data_type)
+                    .unwrap_or_else(|| format!("CAST({} AS {sql_type})", self.literal(text)))
+            }
             _ => format!("CAST({} AS {sql_type})", self.literal(text)),
         }
     }
@@ -193,6 +203,37 @@ impl Dialect for Snow {
     }
 }
 
+/// A day, a time of day or an instant by its numbers: Snowflake would read the text in the formats of the
+/// account. `None` where it is none.
+fn moment(text: &str, data_type: DataType) -> Option<String> {
+    let arrow = match data_type {
+        DataType::TimestampTz => DataType::Timestamp.to_arrow(),
+        other => other.to_arrow(),
+    };
+    let text: ArrayRef = Arc::new(StringArray::from(vec![text]));
+    let value = arrow_cast::cast(&text, &arrow).ok()?;
+    if value.is_null(0) {
+        return None;
+    }
+    let micros = |value: &ArrayRef| value.as_primitive::<TimestampMicrosecondType>().value(0);
+    Some(match data_type {
+        DataType::Date => {
+            let days = value.as_primitive::<Date32Type>().value(0);
+            let day = NaiveDate::from_epoch_days(days)?;
+            let (year, month, day) = (day.year(), day.month(), day.day());
+            format!("DATE_FROM_PARTS({year}, {month}, {day})")
+        }
+        DataType::Time => {
+            let micros = value.as_primitive::<Time64MicrosecondType>().value(0);
+            let (seconds, nanos) = (micros / 1_000_000, micros % 1_000_000 * 1_000);
+            let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+            format!("TIME_FROM_PARTS({hours}, {minutes}, {seconds}, {nanos})")
+        }
+        DataType::TimestampTz => format!("TO_TIMESTAMP_TZ({}, 6)", micros(&value)),
+        _ => format!("TO_TIMESTAMP_NTZ({}, 6)", micros(&value)),
+    })
+}
+
 /// Our type for one of the information schema; `None` where it is none that we write.
 pub(crate) fn data_type(name: &str, digits: Option<u8>, scale: Option<u8>) -> Option<DataType> {
     let found = match name {
@@ -243,6 +284,36 @@ mod tests {
             UPPER.default_value("a'", DataType::Bytes, "BINARY"),
             "TO_BINARY('6127', 'HEX')"
         );
+    }
+
+    #[test]
+    fn moments_are_told_by_numbers_alone() {
+        for (text, data_type, told) in [
+            ("2024-02-29", DataType::Date, "DATE_FROM_PARTS(2024, 2, 29)"),
+            (
+                "23:59:58.5",
+                DataType::Time,
+                "TIME_FROM_PARTS(23, 59, 58, 500000000)",
+            ),
+            ("07:00:00", DataType::Time, "TIME_FROM_PARTS(7, 0, 0, 0)"),
+            (
+                "1970-01-01 00:00:01.000002",
+                DataType::Timestamp,
+                "TO_TIMESTAMP_NTZ(1000002, 6)",
+            ),
+            (
+                "1970-01-01 00:00:01",
+                DataType::TimestampTz,
+                "TO_TIMESTAMP_TZ(1000000, 6)",
+            ),
+            (
+                "1970-01-01T01:00:00+01:00",
+                DataType::TimestampTz,
+                "TO_TIMESTAMP_TZ(0, 6)",
+            ),
+        ] {
+            assert_eq!(UPPER.default_value(text, data_type, "?"), told, "{text}");
+        }
     }
 
     #[test]

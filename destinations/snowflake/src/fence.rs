@@ -19,6 +19,11 @@ pub(crate) fn guard(table: &str, condition: &str) -> String {
     format!("SELECT 1 / CASE WHEN COUNT(*) = 1 THEN 1 ELSE 0 END FROM {table} WHERE {condition}")
 }
 
+/// Fails, and all of the request with it, unless `table` has so many rows.
+pub(crate) fn count_guard(table: &str, rows: u64) -> String {
+    format!("SELECT 1 / CASE WHEN COUNT(*) = {rows} THEN 1 ELSE 0 END FROM {table}")
+}
+
 /// The conditions of a load's own mark in the fence row.
 fn marked(dialect: Snow, fence: &Fence, load_id: &str) -> String {
     let column = |name: &str| dialect.quote(name);

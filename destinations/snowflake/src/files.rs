@@ -106,7 +106,8 @@ fn batch(schema: &SchemaRef, columns: Vec<ArrayRef>) -> Result<RecordBatch> {
         .map_err(|cause| Error::bug("rows do not have the shape of their file").because(cause))
 }
 
-/// The statements that copy files into `table` (a full name or one of the scope).
+/// The statements that copy files into `table` (a full name or one of the scope). A text is what it is:
+/// by default Snowflake takes `\N` for NULL, in Parquet too.
 pub(crate) fn copy(dialect: Snow, table: &str, stage: &str, files: &[StagedFile]) -> Vec<String> {
     let copy = |files: &[StagedFile]| {
         let names: Vec<String> = files
@@ -115,7 +116,8 @@ pub(crate) fn copy(dialect: Snow, table: &str, stage: &str, files: &[StagedFile]
             .collect();
         format!(
             "COPY INTO {table} FROM @{stage} FILES = ({}) FILE_FORMAT = (TYPE = PARQUET \
-             USE_LOGICAL_TYPE = TRUE BINARY_AS_TEXT = FALSE USE_VECTORIZED_SCANNER = TRUE) \
+             USE_LOGICAL_TYPE = TRUE BINARY_AS_TEXT = FALSE USE_VECTORIZED_SCANNER = TRUE \
+             NULL_IF = () TRIM_SPACE = FALSE) \
              MATCH_BY_COLUMN_NAME = CASE_SENSITIVE ON_ERROR = ABORT_STATEMENT",
             names.join(", ")
         )

@@ -29,6 +29,7 @@ mod ledger;
 mod leftovers;
 mod load;
 mod merge;
+mod parts;
 mod query;
 mod rejected;
 mod remembered;

@@ -49,11 +49,13 @@ impl Place {
     pub(crate) fn stage(&self) -> String {
         match &self.client.settings.stage {
             Stage::Named(name) => name.clone(),
-            // A bucket of another address gets another stage.
-            Stage::Made(_) => self.dialect.own(&format!(
-                "staging_{:08x}",
-                hash(&self.client.settings.bucket_url)
-            )),
+            // Another address, or another integration, gets another stage: one that was made with a
+            // wrong one would stay.
+            Stage::Made(integration) => {
+                let integration = integration.as_deref().unwrap_or_default();
+                let of = format!("{}\n{integration}", self.client.settings.bucket_url);
+                self.dialect.own(&format!("staging_{:08x}", hash(&of)))
+            }
         }
     }
 

@@ -320,8 +320,7 @@ pub(crate) fn replace_rows<'v>(
     statements
 }
 
-/// An instant, as SQL.
+/// An instant, as SQL: a number, as texts are read in the formats of the account.
 pub(crate) fn instant(dialect: Snow, at: DateTime<Utc>) -> String {
-    let text = at.format("%Y-%m-%d %H:%M:%S%.6f+00:00").to_string();
-    format!("CAST({} AS TIMESTAMP_TZ(6))", dialect.literal(&text))
+    dialect.instant(&at.timestamp_micros().to_string())
 }

@@ -378,6 +378,7 @@ impl Target {
                 script
                     .before
                     .push(cast(dialect, &rows.plan, &plan, &carried, &rows.name));
+                script.count(&dialect.quote(&rows.name), &rows.files);
             }
         }
         let (events, end, insert) = self.merge(site, &plan, pair, |merge| {

@@ -20,6 +20,7 @@ use tributary_store::staging::Stage;
 use crate::client::Scope;
 use crate::describe::Inventory;
 use crate::dialect::SYSTEM;
+use crate::error::DIVISION;
 use crate::fence::{Standing, claim, fenced, standing};
 use crate::screen::screen;
 use crate::script::Script;
@@ -108,6 +109,8 @@ impl Transaction {
     /// Makes rows and state true.
     pub(crate) async fn commit(mut self, commit: &Commit) -> Result<Receipt> {
         reach("load.before_merge")?;
+        // First: a swap gives what was rejected of the table beside the name that it has from now on.
+        self.copy_rejected().await?;
         for (plan, beside, old) in std::mem::take(&mut self.swaps) {
             self.swap(&plan, &beside, &old).await?;
         }
@@ -116,7 +119,6 @@ impl Transaction {
             target.settle().await?;
             target.write(&mut self.site, &mut self.script)?;
         }
-        self.copy_rejected().await?;
         let Self {
             site,
             mut script,
@@ -285,6 +287,7 @@ fn transaction(
     let dialect = site.dialect();
     let mut statements = vec!["BEGIN TRANSACTION".to_owned()];
     statements.extend(claim(dialect, &site.fence, &site.load.load_id));
+    statements.extend(script.counted.iter().cloned());
     statements.extend(script.inside.iter().cloned());
     statements.extend(system::advance(dialect, fence, &commit.state)?);
     let sums = (rejected, script.bytes);
@@ -305,6 +308,7 @@ async fn send(site: &Site, statements: &[String]) -> Result<()> {
     else {
         return Ok(());
     };
+    let is_division = failure.code.as_deref() == Some(DIVISION);
     let error = failure.error.context("committing the load");
     match standing(
         &place.client,
@@ -316,6 +320,8 @@ async fn send(site: &Site, statements: &[String]) -> Result<()> {
     {
         Ok(Standing::Committed) => Ok(()),
         Ok(Standing::Fenced) => Err(fenced(&site.fence.connection).because(error.to_string())),
+        // The claim held, so it was a table of staged rows.
+        Ok(Standing::Open) if is_division => Err(incomplete()),
         Ok(Standing::Open) => Err(error),
         // Nobody knows: the next opening does.
         Err(unknown) => Err(Error::new(ErrorKind::Unavailable, unknown.what())
@@ -324,6 +330,15 @@ async fn send(site: &Site, statements: &[String]) -> Result<()> {
                 "Nothing needs to be done: the next load finds out whether this one has committed.",
             )),
     }
+}
+
+fn incomplete() -> Error {
+    Error::new(
+        ErrorKind::Incompatible,
+        "Snowflake did not copy all rows of the load; nothing was changed",
+    )
+    .because("a table of staged rows does not have as many as its files")
+    .fix("Take the COPY_OPTIONS off the stage (`DESC STAGE` shows them), and sync again.")
 }
 
 /// Removes what nobody needs any more; what stays is of no harm, and goes by age.

@@ -21,6 +21,8 @@ use crate::describe::Inventory;
 use crate::dialect::Snow;
 use crate::system;
 
+/// How an instant is told, whatever the formats of the account are.
+const FORMAT: &str = "YYYY-MM-DD HH24:MI:SS.FF9 TZH:TZM";
 /// Batches that wait for whoever compares.
 const WAITING: usize = 2;
 
@@ -36,16 +38,16 @@ pub(crate) struct SnowView {
 impl SnowView {
     /// Opens a view.
     pub(crate) async fn open(client: &Client, dialect: Snow, of: &ConnectionName) -> Result<Self> {
-        let now = "SELECT TO_VARCHAR(CURRENT_TIMESTAMP(), 'YYYY-MM-DD HH24:MI:SS.FF9 TZH:TZM')";
+        let now = format!("SELECT TO_VARCHAR(CURRENT_TIMESTAMP(), '{FORMAT}')");
         let rows = client
-            .ask(Scope::Database, now, "asking for the time")
+            .ask(Scope::Database, &now, "asking for the time")
             .await?;
         let row = rows
             .rows
             .first()
             .ok_or_else(|| Error::bug("the time is not known"))?;
         let now = dialect.literal(Rows::text(row, 0)?);
-        let at = format!("AT (TIMESTAMP => CAST({now} AS TIMESTAMP_TZ(9)))");
+        let at = format!("AT (TIMESTAMP => TO_TIMESTAMP_TZ({now}, '{FORMAT}'))");
         let state =
             system::peek(client, dialect, of, Some(&at))
                 .await?

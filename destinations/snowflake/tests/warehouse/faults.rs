@@ -177,6 +177,57 @@ async fn a_state_with_names_of_the_other_kind_is_not_taken_for_none() {
     );
 }
 
+/// Two sockets of one port: one serves until it is dropped, the other holds the port meanwhile and
+/// refuses. What is sent to the one goes to the stand-in.
+fn door(port: u16) -> tokio::net::TcpSocket {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.set_reuseport(true).unwrap();
+    socket.bind(([127, 0, 0, 1], port).into()).unwrap();
+    socket
+}
+
+async fn serve(door: tokio::net::TcpSocket, to: u16) {
+    let listener = door.listen(64).unwrap();
+    let mut open = tokio::task::JoinSet::new();
+    loop {
+        let (mut near, _) = listener.accept().await.unwrap();
+        open.spawn(async move {
+            let mut far = tokio::net::TcpStream::connect(("127.0.0.1", to))
+                .await
+                .unwrap();
+            // However it ends, it has ended.
+            let _ = tokio::io::copy_bidirectional(&mut near, &mut far).await;
+        });
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cut_of_seconds_fails_no_load() {
+    let world = World::new();
+    let first = door(0);
+    let port = first.local_addr().unwrap().port();
+    let second = door(port);
+    let to = world.server.port();
+    let serving = tokio::spawn(serve(first, to));
+    let through = json!({"url": format!("http://127.0.0.1:{port}")});
+    let mut opened = Opened::new(world.connect(&through).await).await;
+    let plan = orders();
+    let mut load = opened.begin(&[&plan]).await.unwrap();
+    tributary_model::Load::write(&mut load, rows(&plan, &["c 1 ann"]))
+        .await
+        .unwrap();
+    serving.abort();
+    assert!(serving.await.unwrap_err().is_cancelled());
+    // Longer than an address is tried that was never right. However long it takes, the load waits.
+    let back = tokio::spawn(async move {
+        tokio::time::sleep(std::time::Duration::from_millis(1_500)).await;
+        serve(second, to).await;
+    });
+    opened.fence = opened.commit(load).await.unwrap().fence;
+    assert_eq!(opened.ask(ROWS).await, ["1 ann"]);
+    back.abort();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_address_where_nobody_is_is_told() {
     let world = World::new();

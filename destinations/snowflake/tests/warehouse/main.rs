@@ -5,6 +5,7 @@ mod conformance;
 mod faults;
 mod layouts;
 mod preflight;
+mod settings;
 mod statements;
 mod table;
 mod world;

@@ -138,7 +138,10 @@ async fn submit(
                 "OAuth access token expired.",
             );
         }
-        Some(Fault::LostAfter | Fault::Later(_) | Fault::Denied | Fault::Refused(_)) | None => {}
+        Some(
+            Fault::LostAfter | Fault::Later(_) | Fault::Denied | Fault::Skipped | Fault::Refused(_),
+        )
+        | None => {}
     }
     let (status, answer) = carry_out(&shared, &body, text, fault);
     lock(&shared.kept)
@@ -190,7 +193,11 @@ fn carry_out(
         .unwrap_or("1");
     let count = count.parse().unwrap_or(1);
     let schema = body["schema"].as_str();
-    let done = shared.engine().run(text, Some(count), schema);
+    let done = {
+        let mut engine = shared.engine();
+        engine.skip_files(fault);
+        engine.run(text, Some(count), schema)
+    };
     let answers = match done {
         Ok(answers) => answers,
         Err(Refusal { code, message }) => return failed(&code, &message),

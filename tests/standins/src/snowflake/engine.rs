@@ -6,9 +6,10 @@ use std::sync::Arc;
 use duckdb::Connection;
 use tributary_testkit::s3::S3Server;
 
+use super::fault::Fault;
 use super::results::Rows;
-use super::sql::{Token, beginning, statements, translated, written};
-use super::{DATABASE, USER};
+use super::sql::{Token, beginning, reads_a_moment, statements, translated, written};
+use super::{BARRED_INTEGRATION, DATABASE, USER};
 
 /// A statement that is refused.
 #[derive(Debug)]
@@ -32,6 +33,9 @@ const WORDS: &str = "
     CREATE SCHEMA standin;
     CREATE TEMP MACRO parse_json(x, how) AS CAST(x AS JSON);
     CREATE TEMP MACRO to_timestamp_tz(micros, digits) AS make_timestamptz(CAST(micros AS BIGINT));
+    CREATE TEMP MACRO to_timestamp_ntz(micros, digits) AS make_timestamp(CAST(micros AS BIGINT));
+    CREATE TEMP MACRO date_from_parts(y, m, d) AS make_date(y, m, d);
+    CREATE TEMP MACRO time_from_parts(h, m, s, n) AS make_time(h, m, s + n / 1e9);
     CREATE TEMP MACRO part_of(part, moment) AS epoch_us(moment);
     CREATE TEMP MACRO to_binary(digits, how) AS unhex(digits);
     CREATE TEMP MACRO startswith(x, y) AS starts_with(x, y);
@@ -67,6 +71,12 @@ pub(super) struct Engine {
     copied: usize,
     /// Whether the request has begun a transaction.
     is_open: bool,
+    /// Whether sessions of users commit each statement by themselves.
+    autocommits: bool,
+    /// Whether the session of this request does.
+    commits_now: bool,
+    /// Whether `COPY` leaves out what it is to copy.
+    skips: bool,
 }
 
 impl Engine {
@@ -83,7 +93,20 @@ impl Engine {
             files: tempfile::tempdir().expect("a temporary folder can be made"),
             copied: 0,
             is_open: false,
+            autocommits: true,
+            commits_now: true,
+            skips: false,
         }
+    }
+
+    /// As where the account has AUTOCOMMIT off.
+    pub(super) fn commit_nothing_by_itself(&mut self) {
+        self.autocommits = false;
+    }
+
+    /// As where options of the stage keep `COPY` from taking files.
+    pub(super) fn skip_files(&mut self, fault: Option<Fault>) {
+        self.skips = fault == Some(Fault::Skipped);
     }
 
     pub(super) fn make_stage(&mut self, name: &str, url: &str) {
@@ -120,6 +143,7 @@ impl Engine {
                 format!("Object {schema} does not exist or not authorized."),
             )
         })?;
+        self.commits_now = self.autocommits || count.is_none();
         let answers = statements.iter().map(|statement| self.carry_out(statement));
         let answers: Done<Vec<Rows>> = answers.collect();
         if self.is_open {
@@ -131,8 +155,17 @@ impl Engine {
 
     fn carry_out(&mut self, statement: &[Token]) -> Done<Rows> {
         self.statements.push(written(statement));
+        if reads_a_moment(statement) {
+            let message = "Timestamp is not recognized: the account has an input format of its own";
+            return Err(refused("100035", message));
+        }
         let start = beginning(statement);
         let first = start.split(' ').next().unwrap_or_default();
+        let changes = ["COPY", "INSERT", "UPDATE", "DELETE", "MERGE"].contains(&first);
+        if changes && !self.commits_now && !self.is_open {
+            self.execute("BEGIN TRANSACTION")?;
+            self.is_open = true;
+        }
         match first {
             "BEGIN" | "COMMIT" | "ROLLBACK" => {
                 let opens = first == "BEGIN";
@@ -222,10 +255,14 @@ impl Engine {
         let (name, rest) = rest
             .split_once(" URL = '")
             .ok_or_else(|| refused("001003", text))?;
-        let (url, _) = rest
+        let (url, integration) = rest
             .split_once('\'')
             .ok_or_else(|| refused("001003", text))?;
-        let url = url.to_owned();
+        // A stage is made also where its integration can't read.
+        let url = match integration.contains(BARRED_INTEGRATION) {
+            true => String::new(),
+            false => url.to_owned(),
+        };
         self.stages.entry(plain_name(name)).or_insert(url);
         Ok(Rows::default())
     }
@@ -249,11 +286,16 @@ impl Engine {
         let (files, options) = rest
             .split_once(") FILE_FORMAT = (TYPE = PARQUET ")
             .ok_or_else(odd)?;
-        let exact = "USE_LOGICAL_TYPE = TRUE BINARY_AS_TEXT = FALSE USE_VECTORIZED_SCANNER = TRUE) \
-             MATCH_BY_COLUMN_NAME = CASE_SENSITIVE ON_ERROR = ABORT_STATEMENT";
-        if options != exact {
-            return Err(odd());
-        }
+        let exact = "USE_LOGICAL_TYPE = TRUE BINARY_AS_TEXT = FALSE USE_VECTORIZED_SCANNER = TRUE";
+        let how = "MATCH_BY_COLUMN_NAME = CASE_SENSITIVE ON_ERROR = ABORT_STATEMENT";
+        let format = options.strip_suffix(how).ok_or_else(odd)?.trim_end();
+        let format = format.strip_suffix(')').ok_or_else(odd)?;
+        let nulls = format.strip_prefix(exact).ok_or_else(odd)?;
+        let keeps_texts = match nulls {
+            "" => false,
+            " NULL_IF = () TRIM_SPACE = FALSE" => true,
+            _ => return Err(odd()),
+        };
         let url = self.stage(stage)?.clone();
         let mut copied = Vec::new();
         for file in files.split(", ") {
@@ -271,13 +313,34 @@ impl Engine {
             .collect();
         let source = format!("read_parquet([{}])", paths.join(", "));
         self.match_names(table, &source)?;
+        let columns = match keeps_texts {
+            true => "*".to_owned(),
+            false => self.without_nulls(&source)?,
+        };
+        let none = if self.skips { " LIMIT 0" } else { "" };
         let done = self.execute(&format!(
-            "INSERT INTO {table} BY NAME SELECT * FROM {source}"
+            "INSERT INTO {table} BY NAME SELECT {columns} FROM {source}{none}"
         ));
         for path in copied {
             let _ = std::fs::remove_file(path);
         }
         done
+    }
+
+    /// The columns of files as Snowflake reads them where nothing else is said: a text `\N` is NULL.
+    fn without_nulls(&self, source: &str) -> Done<String> {
+        let rows = self.select(&format!("SELECT * FROM {source} LIMIT 0"))?;
+        let columns = serde_json::to_value(&rows.columns).unwrap_or_default();
+        let column = |column: &serde_json::Value| {
+            let name = column["name"].as_str().unwrap_or_default();
+            let name = format!("\"{}\"", name.replace('"', "\"\""));
+            match column["type"] == "text" {
+                true => format!("NULLIF({name}, '\\N') AS {name}"),
+                false => name,
+            }
+        };
+        let columns = columns.as_array().into_iter().flatten().map(column);
+        Ok(columns.collect::<Vec<_>>().join(", "))
     }
 
     /// Names of a file's columns are those of the table, in the same case.
@@ -304,6 +367,10 @@ impl Engine {
     }
 
     fn fetch(&mut self, url: &str, file: &str) -> Done<std::path::PathBuf> {
+        if url.is_empty() {
+            let message = "Failure using stage area. Cause: [Access Denied (Status Code: 403)]";
+            return Err(refused("091003", message));
+        }
         let rest = url.trim_start_matches("s3://");
         let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
         let prefix = prefix.trim_matches('/');

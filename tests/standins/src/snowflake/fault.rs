@@ -17,6 +17,8 @@ pub enum Fault {
     Later(u32),
     /// A statement is refused: the role lacks a right.
     Denied,
+    /// `COPY` succeeds and copies nothing.
+    Skipped,
     /// A statement fails with this code.
     Refused(&'static str),
 }

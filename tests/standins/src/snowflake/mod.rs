@@ -1,8 +1,9 @@
 //! What stands in for Snowflake: its SQL API on the loopback, over an embedded DuckDB.
 //!
 //! It verifies tokens, takes each request once by its identity, answers at once or later, commits what
-//! is open before a layout changes, forgets what a request has not committed, and refuses two rows of
-//! a source that meet one row of a table. Statements are translated, as far as this project writes
+//! is open before a layout changes, forgets what a request has not committed (with AUTOCOMMIT off, also
+//! what no BEGIN came before), takes a text `\N` of a file for NULL where nothing else is said, refuses
+//! two rows of a source that meet one row of a table, and texts as instants without their format. Statements are translated, as far as this project writes
 //! them, and what they say is recorded.
 //!
 //! It shows that a program holds to the protocol, and that its statements mean what they should in an
@@ -43,6 +44,9 @@ pub const USER: &str = "LOADER";
 pub const TOKEN: &str = "pat-of-the-stand-in";
 /// The database that there is.
 pub const DATABASE: &str = "ANALYTICS";
+
+/// A storage integration that may read no bucket.
+pub const BARRED_INTEGRATION: &str = "BARRED";
 
 /// The key that logs in, as PEM.
 #[must_use]
@@ -130,6 +134,17 @@ impl Snowflake {
     /// Makes an external stage, by its full name in upper case, for an address of the bucket.
     pub fn make_stage(&self, name: &str, url: &str) {
         self.shared.engine().make_stage(name, url);
+    }
+
+    /// From now on nothing is committed that no COMMIT follows: the account has AUTOCOMMIT off.
+    pub fn without_autocommit(&self) {
+        self.shared.engine().commit_nothing_by_itself();
+    }
+
+    /// The port that it listens on.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// The next request whose statements have `text` in them fails like this.

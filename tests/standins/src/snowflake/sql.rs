@@ -174,6 +174,16 @@ fn without_time_travel(statement: &[Token]) -> Vec<Token> {
     left
 }
 
+/// Whether a text is cast to a day, a time of day or an instant: how it is read is up to the account.
+pub(super) fn reads_a_moment(statement: &[Token]) -> bool {
+    let tokens: Vec<&Token> = statement.iter().filter(|t| **t != Token::Space).collect();
+    let kinds = ["DATE", "TIME", "TIMESTAMP_NTZ", "TIMESTAMP_TZ"];
+    tokens.windows(5).any(|part| {
+        let is_cast = part[0].is("CAST") && part[1].is("(") && part[3].is("AS");
+        is_cast && matches!(part[2], Token::Text(_)) && kinds.iter().any(|kind| part[4].is(kind))
+    })
+}
+
 /// `(6)` and the like behind the types of times goes.
 fn without_precision(statement: &[Token]) -> Vec<Token> {
     let mut left: Vec<Token> = Vec::new();
@@ -217,9 +227,11 @@ mod tests {
             ]
         );
         assert_eq!(
-            told("SELECT * FROM t AT (TIMESTAMP => CAST('x' AS TIMESTAMP_TZ(9))) WHERE a"),
+            told("SELECT * FROM t AT (TIMESTAMP => TO_TIMESTAMP_TZ('x', 'f')) WHERE a"),
             ["SELECT * FROM t  WHERE a"]
         );
+        let reads = |sql: &str| reads_a_moment(&statements(sql)[0]);
+        assert!(reads("SELECT CAST( '1' AS TIMESTAMP_TZ(6))") && !reads("SELECT CAST(a AS DATE)"));
         assert_eq!(
             told("SELECT 1.5, X.Y FROM INFORMATION_SCHEMA.TABLES"),
             ["SELECT 1.5, X.Y FROM standin.TABLES"]
