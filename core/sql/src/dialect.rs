@@ -70,6 +70,16 @@ pub trait Dialect {
         format!("{one} IS DISTINCT FROM {other}")
     }
 
+    /// Whether two values of a type are one, neither being NULL.
+    fn equal(&self, one: &str, other: &str, _data_type: DataType) -> String {
+        format!("{one} = {other}")
+    }
+
+    /// What rows are grouped by so that only equal values of a type come together.
+    fn group(&self, value: &str, _data_type: DataType) -> String {
+        value.to_owned()
+    }
+
     /// A table as the target of a DELETE, and what conditions call it.
     fn delete_target(&self, table: &str) -> (String, String) {
         (format!("{table} AS t"), "t".to_owned())

@@ -40,7 +40,7 @@ const NEXT_GONE: &str = "_tributary_next_gone";
 /// Whether an event is a delete.
 const GONE: &str = "_tributary_gone";
 /// The number of an event among those of its key.
-const RANK: &str = "_tributary_rank";
+pub(crate) const RANK: &str = "_tributary_rank";
 /// The newest instant that the table knows of a key.
 const BEFORE: &str = "_tributary_before";
 
@@ -79,10 +79,7 @@ impl<D: Dialect> Merge<'_, D> {
     /// cleared values, which go. Rows that were staged before must have been folded.
     #[must_use]
     pub fn clear_history(&self, names: &[&str], seq: i64) -> Vec<String> {
-        let same = names.iter().map(|name| {
-            let name = self.quoted(name);
-            format!("t.{name} = f.{name}")
-        });
+        let same = names.iter().map(|name| self.equal(name, "t", "f"));
         let stage = format!(
             "INSERT INTO {} ({}, {}) SELECT {}, {seq} FROM {} AS t WHERE t.{} AND EXISTS (SELECT 1 FROM {} AS f WHERE {})",
             self.quoted(&self.staging.rows),
@@ -156,17 +153,17 @@ impl<D: Dialect> Merge<'_, D> {
     pub fn events(&self) -> String {
         let (at, rank, before) = (self.quoted(AT), self.quoted(RANK), self.quoted(BEFORE));
         let (seq, gone) = (self.quoted(STAGED_SEQ), self.quoted(GONE));
-        let keys = self.keys("");
+        let (keys, group) = (self.keys(""), self.group(""));
         // Some engines want the frame to be said.
         let latest = format!(
-            "{rank} + MAX({at} - {rank}) OVER (PARTITION BY {keys} ORDER BY {seq} ROWS UNBOUNDED PRECEDING)"
+            "{rank} + MAX({at} - {rank}) OVER (PARTITION BY {group} ORDER BY {seq} ROWS UNBOUNDED PRECEDING)"
         );
         let timed = format!(
             "SELECT {keys}, {seq}, {gone}, {rank}, \
              GREATEST({latest}, COALESCE({before} + {rank}, {latest})) AS {at} FROM \
-             (SELECT e.*, ROW_NUMBER() OVER (PARTITION BY {keys} ORDER BY {seq}) AS {rank} FROM e) AS i"
+             (SELECT e.*, ROW_NUMBER() OVER (PARTITION BY {group} ORDER BY {seq}) AS {rank} FROM e) AS i"
         );
-        let next = format!("OVER (PARTITION BY {keys} ORDER BY {seq})");
+        let next = format!("OVER (PARTITION BY {group} ORDER BY {seq})");
         format!(
             "WITH p AS ({}), n AS ({}), e AS ({}) \
              SELECT {keys}, {seq}, {gone}, {rank}, {at}, LEAD({at}) {next} AS {}, \
@@ -190,7 +187,7 @@ impl<D: Dialect> Merge<'_, D> {
             self.dialect.micros(&format!("v.{from}")),
             self.dialect.micros(&format!("v.{to}")),
             self.quoted(BEFORE),
-            self.keys("t."),
+            self.group("t."),
             self.dialect.table(&self.plan.table),
             self.quoted(&self.staging.rows),
             self.same("s", "t")
@@ -200,11 +197,11 @@ impl<D: Dialect> Merge<'_, D> {
     /// The events of each key in order, without provisional deletes that something follows.
     fn numbered_events(&self) -> String {
         let (seq, delete) = (self.quoted(STAGED_SEQ), self.quoted(STAGED_DELETE));
-        let (keys, last) = (self.keys("s."), self.quoted(NEXT));
+        let (group, last) = (self.group("s."), self.quoted(NEXT));
         format!(
-            "SELECT s.*, ROW_NUMBER() OVER (PARTITION BY {keys} ORDER BY s.{seq}) AS {} FROM \
+            "SELECT s.*, ROW_NUMBER() OVER (PARTITION BY {group} ORDER BY s.{seq}) AS {} FROM \
              (SELECT s.*, MAX(CASE WHEN s.{delete} IS NOT NULL THEN s.{seq} END) OVER \
-             (PARTITION BY {keys}) AS {last} FROM {} AS s) AS s \
+             (PARTITION BY {group}) AS {last} FROM {} AS s) AS s \
              WHERE s.{delete} IS NOT NULL OR s.{last} IS NULL OR s.{last} < s.{seq}",
             self.quoted(RANK),
             self.quoted(&self.staging.rows)
@@ -341,10 +338,8 @@ impl<D: Dialect> Merge<'_, D> {
     }
 
     fn same(&self, one: &str, other: &str) -> String {
-        let pairs = self.plan.key.iter().map(|key| {
-            let key = self.quoted(key);
-            format!("{one}.{key} = {other}.{key}")
-        });
+        let keys = self.plan.key.iter();
+        let pairs = keys.map(|key| self.equal(key, one, other));
         pairs.collect::<Vec<_>>().join(" AND ")
     }
 

@@ -13,7 +13,7 @@
 //! takes them all. Keys are compared by `=`, which lets engines skip by their zone maps; a row
 //! without a key value must not be staged.
 
-use tributary_model::{Deletes, Error, Result, TableColumn, TablePlan, TruncateKind};
+use tributary_model::{DataType, Deletes, Error, Result, TableColumn, TablePlan, TruncateKind};
 
 use crate::{Dialect, Upsert};
 
@@ -234,9 +234,10 @@ impl<D: Dialect> Merge<'_, D> {
         let key: Vec<String> = self.plan.key.iter().map(|k| self.quoted(k)).collect();
         let key = key.join(", ");
         format!(
-            "{} AS SELECT {key}, {values} FROM {} GROUP BY {key}",
+            "{} AS SELECT {key}, {values} FROM {} GROUP BY {}",
             self.dialect.create_temporary(&self.staging.fold),
-            self.quoted(&self.staging.rows)
+            self.quoted(&self.staging.rows),
+            self.group("")
         )
     }
 
@@ -360,11 +361,36 @@ impl<D: Dialect> Merge<'_, D> {
 
     /// Whether the table, called `target`, and the fold agree in these columns.
     fn agree<'n>(&self, names: impl Iterator<Item = &'n str>, target: &str) -> String {
-        let pairs = names.map(|name| {
-            let name = self.quoted(name);
-            format!("{target}.{name} = f.{name}")
-        });
+        let pairs = names.map(|name| self.equal(name, target, "f"));
         pairs.collect::<Vec<_>>().join(" AND ")
+    }
+
+    /// Whether a column of the plan has the same value in `one` and `other`.
+    pub(crate) fn equal(&self, name: &str, one: &str, other: &str) -> String {
+        let quoted = self.quoted(name);
+        let (one, other) = (format!("{one}.{quoted}"), format!("{other}.{quoted}"));
+        match self.data_type(name) {
+            Some(data_type) => self.dialect.equal(&one, &other, data_type),
+            None => format!("{one} = {other}"),
+        }
+    }
+
+    /// What rows are grouped by so that those of one key come together; `of` says whose they are.
+    pub(crate) fn group(&self, of: &str) -> String {
+        let keys = self.plan.key.iter().map(|name| {
+            let value = format!("{of}{}", self.quoted(name));
+            match self.data_type(name) {
+                Some(data_type) => self.dialect.group(&value, data_type),
+                None => value,
+            }
+        });
+        keys.collect::<Vec<_>>().join(", ")
+    }
+
+    fn data_type(&self, name: &str) -> Option<DataType> {
+        let mut columns = self.plan.columns.iter();
+        let column = columns.find(|column| column.name == name)?;
+        Some(column.data_type)
     }
 
     pub(crate) fn quoted(&self, name: &str) -> String {
