@@ -1,7 +1,8 @@
 //! Redshift's words.
 //!
 //! It came from PostgreSQL 8 and lacks what that lacked: `IS DISTINCT FROM`, `ON CONFLICT`, aliases of
-//! the target of a DELETE. A column's type changes by way of another column: the statement that does
+//! the target of a DELETE. Texts are equal there that differ in blanks at their ends only, so their
+//! lengths are compared too. A column's type changes by way of another column: the statement that does
 //! it in place can't be a part of a transaction.
 
 use tributary_model::{DataType, TableName};
@@ -78,8 +79,11 @@ impl Dialect for RedshiftDialect {
         }
     }
 
+    /// DATEDIFF takes no instants with a zone.
     fn micros(&self, instant: &str) -> String {
-        format!("DATEDIFF(microsecond, CAST('1970-01-01 00:00:00+00' AS TIMESTAMPTZ), {instant})")
+        format!(
+            "DATEDIFF(microsecond, CAST('1970-01-01 00:00:00' AS TIMESTAMP), ({instant}) AT TIME ZONE 'UTC')"
+        )
     }
 
     /// Sessions are in UTC, so an instant without a zone is one in UTC.
@@ -92,11 +96,27 @@ impl Dialect for RedshiftDialect {
     fn differ(&self, one: &str, other: &str, data_type: DataType) -> String {
         let differ = match data_type {
             DataType::Json => format!("JSON_SERIALIZE({one}) <> JSON_SERIALIZE({other})"),
+            DataType::Text => format!("({one} <> {other} OR LEN({one}) <> LEN({other}))"),
             _ => format!("{one} <> {other}"),
         };
         format!(
             "CASE WHEN {one} IS NULL THEN {other} IS NOT NULL WHEN {other} IS NULL THEN TRUE ELSE {differ} END"
         )
+    }
+
+    /// The texts themselves first: by them blocks are skipped.
+    fn equal(&self, one: &str, other: &str, data_type: DataType) -> String {
+        match data_type {
+            DataType::Text => format!("{one} = {other} AND LEN({one}) = LEN({other})"),
+            _ => format!("{one} = {other}"),
+        }
+    }
+
+    fn group(&self, value: &str, data_type: DataType) -> String {
+        match data_type {
+            DataType::Text => format!("{value}, LEN({value})"),
+            _ => value.to_owned(),
+        }
     }
 
     fn delete_target(&self, table: &str) -> (String, String) {

@@ -92,6 +92,51 @@ fn histories_do_without_what_redshift_lacks() {
     assert!(all.contains("ROWS UNBOUNDED PRECEDING"));
 }
 
+/// Texts are equal to Redshift that differ in blanks at their ends only.
+#[test]
+fn texts_are_compared_with_their_lengths() {
+    let mut plan = plan(Mode::History, Deletes::Soft);
+    plan.columns = vec![
+        column("k", DataType::Text, None),
+        column("v", DataType::Text, None),
+        column(VALID_FROM, DataType::TimestampTz, None),
+    ];
+    plan.key = vec!["k".to_owned()];
+    let merge = Merge {
+        dialect: &DIALECT,
+        plan: &plan,
+        staging: &Staging {
+            rows: "staged".to_owned(),
+            fold: "fold".to_owned(),
+        },
+        synced_at: "NOW",
+    };
+    let mut all = merge.fold(Staged::Deletes);
+    all.extend(merge.clear(&["k"]));
+    all.extend(merge.fold_history());
+    all.extend(merge.clear_history(&["v"], 1));
+    let beside = TableName {
+        table: "next".to_owned(),
+        ..plan.table.clone()
+    };
+    all.push(merge.stage_continuation(&beside).unwrap());
+    let all = all.join(";\n");
+    for (bare, at) in [
+        ("\"k\" = ", " AND LEN("),
+        ("\"v\" = ", " AND LEN("),
+        ("\"v\" <> ", " OR LEN("),
+        ("PARTITION BY ", ", LEN("),
+        ("GROUP BY ", ", LEN("),
+    ] {
+        let places: Vec<&str> = all.split(bare).skip(1).collect();
+        assert!(!places.is_empty(), "{bare}");
+        for place in places {
+            let near: String = place.chars().take(40).collect();
+            assert!(near.contains(at), "{bare}{near}");
+        }
+    }
+}
+
 #[test]
 fn a_table_grows_by_what_can_be_undone() {
     let mut plan = plan(Mode::Merge, Deletes::Hard);

@@ -18,11 +18,33 @@ CREATE FUNCTION redshift.to_hex(redshift.varbyte) RETURNS varchar LANGUAGE sql I
     AS $$ SELECT encode($1, 'hex') $$;
 CREATE FUNCTION redshift.to_varbyte(text, text) RETURNS redshift.varbyte LANGUAGE sql IMMUTABLE STRICT
     AS $$ SELECT CASE $2 WHEN 'hex' THEN decode($1, 'hex') ELSE convert_to($1, 'UTF8') END::redshift.varbyte $$;
-CREATE FUNCTION redshift.datediff(text, timestamptz, timestamptz) RETURNS bigint LANGUAGE sql STRICT
+CREATE FUNCTION redshift.datediff(text, timestamp, timestamp) RETURNS bigint LANGUAGE sql STRICT
     AS $$ SELECT ((extract(epoch FROM $3) - extract(epoch FROM $2)) * 1000000)::bigint $$;
 CREATE FUNCTION redshift.dateadd(text, bigint, timestamp) RETURNS timestamp LANGUAGE sql STRICT
     AS $$ SELECT $3 + ($2 / 1000000) * interval '1 second' + ($2 % 1000000) * interval '1 microsecond' $$;
 CREATE FUNCTION redshift.len(text) RETURNS integer LANGUAGE sql STRICT AS $$ SELECT length($1) $$;
+-- Texts that differ in blanks at their ends are equal, as they are for CHAR here.
+CREATE FUNCTION redshift.vc_eq(varchar, varchar) RETURNS boolean LANGUAGE internal IMMUTABLE STRICT AS 'bpchareq';
+CREATE FUNCTION redshift.vc_ne(varchar, varchar) RETURNS boolean LANGUAGE internal IMMUTABLE STRICT AS 'bpcharne';
+CREATE FUNCTION redshift.vc_lt(varchar, varchar) RETURNS boolean LANGUAGE internal IMMUTABLE STRICT AS 'bpcharlt';
+CREATE FUNCTION redshift.vc_le(varchar, varchar) RETURNS boolean LANGUAGE internal IMMUTABLE STRICT AS 'bpcharle';
+CREATE FUNCTION redshift.vc_gt(varchar, varchar) RETURNS boolean LANGUAGE internal IMMUTABLE STRICT AS 'bpchargt';
+CREATE FUNCTION redshift.vc_ge(varchar, varchar) RETURNS boolean LANGUAGE internal IMMUTABLE STRICT AS 'bpcharge';
+CREATE FUNCTION redshift.vc_cmp(varchar, varchar) RETURNS integer LANGUAGE internal IMMUTABLE STRICT AS 'bpcharcmp';
+CREATE FUNCTION redshift.vc_hash(varchar) RETURNS integer LANGUAGE internal IMMUTABLE STRICT AS 'hashbpchar';
+CREATE OPERATOR redshift.= (LEFTARG = varchar, RIGHTARG = varchar, FUNCTION = redshift.vc_eq,
+    COMMUTATOR = OPERATOR(redshift.=), NEGATOR = OPERATOR(redshift.<>), HASHES, MERGES);
+CREATE OPERATOR redshift.<> (LEFTARG = varchar, RIGHTARG = varchar, FUNCTION = redshift.vc_ne,
+    COMMUTATOR = OPERATOR(redshift.<>), NEGATOR = OPERATOR(redshift.=));
+CREATE OPERATOR redshift.< (LEFTARG = varchar, RIGHTARG = varchar, FUNCTION = redshift.vc_lt);
+CREATE OPERATOR redshift.<= (LEFTARG = varchar, RIGHTARG = varchar, FUNCTION = redshift.vc_le);
+CREATE OPERATOR redshift.> (LEFTARG = varchar, RIGHTARG = varchar, FUNCTION = redshift.vc_gt);
+CREATE OPERATOR redshift.>= (LEFTARG = varchar, RIGHTARG = varchar, FUNCTION = redshift.vc_ge);
+CREATE OPERATOR CLASS redshift.vc_sorted DEFAULT FOR TYPE varchar USING btree AS
+    OPERATOR 1 redshift.<, OPERATOR 2 redshift.<=, OPERATOR 3 redshift.=, OPERATOR 4 redshift.>=,
+    OPERATOR 5 redshift.>, FUNCTION 1 redshift.vc_cmp(varchar, varchar);
+CREATE OPERATOR CLASS redshift.vc_hashed DEFAULT FOR TYPE varchar USING hash AS
+    OPERATOR 1 redshift.=, FUNCTION 1 redshift.vc_hash(varchar);
 CREATE FUNCTION redshift.getdate() RETURNS timestamp LANGUAGE sql AS $$ SELECT localtimestamp $$;
 CREATE FUNCTION redshift.version() RETURNS text LANGUAGE sql AS
     $$ SELECT 'PostgreSQL 8.0.2 on i686-pc-linux-gnu, compiled by GCC gcc (GCC) 3.4.2, Redshift 1.0.99999'::text $$;
