@@ -121,6 +121,8 @@ fn select(scan: &TableScan, existing: &Existing) -> String {
             DataType::TimestampTz => format!("{name} AT TIME ZONE 'UTC'"),
             DataType::Bytes => format!("TO_HEX({name})"),
             DataType::Json => format!("JSON_SERIALIZE({name})"),
+            // The text of a REAL has too few digits to tell one from its neighbour.
+            DataType::Float32 => format!("CAST({name} AS DOUBLE PRECISION)"),
             _ => name,
         }
     });
@@ -165,4 +167,44 @@ fn unhex(digits: &str) -> Vec<u8> {
     pairs
         .map(|pair| digit(pair[0]) << 4 | digit(pair[1]))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use tributary_model::{Deletes, KeyRange, Mode, StreamName, TableName, TablePlan};
+
+    use super::*;
+
+    #[test]
+    fn values_are_asked_for_as_texts_that_lose_nothing() {
+        let column = |name: &str, data_type| TableColumn {
+            name: name.to_owned(),
+            data_type,
+            default: None,
+        };
+        let columns = vec![
+            column("id", DataType::Int64),
+            column("ratio", DataType::Float32),
+            column("raw", DataType::Bytes),
+        ];
+        let table = TableName {
+            schema: "s".to_owned(),
+            table: "t".to_owned(),
+        };
+        let scan = TableScan {
+            plan: Arc::new(TablePlan {
+                stream: StreamName::within("s", "t"),
+                table: table.clone(),
+                mode: Mode::Merge,
+                deletes: Deletes::Hard,
+                columns: columns.clone(),
+                key: vec!["id".to_owned()],
+            }),
+            columns: columns.clone(),
+            range: KeyRange::default(),
+        };
+        let select = select(&scan, &Existing::from([(table, columns)]));
+        let begin = "SELECT \"id\", CAST(\"ratio\" AS DOUBLE PRECISION), TO_HEX(\"raw\") FROM (";
+        assert!(select.starts_with(begin), "{select}");
+    }
 }
