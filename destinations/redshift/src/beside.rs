@@ -53,8 +53,12 @@ fn is_wanted(plan: &TablePlan, name: &str) -> bool {
         || (plan.mode == Mode::History && [VALID_TO, IS_CURRENT].contains(&name))
 }
 
-/// Drops a table where there is one.
+/// Drops a table where there is one. `IF EXISTS` alone would fail where there is not even the schema.
 pub(crate) async fn drop_table(site: &mut Site, table: &TableName) -> Result<()> {
+    let inventory = Inventory::of(&mut site.session, &[table]).await?;
+    if inventory.get(table).is_none() {
+        return Ok(());
+    }
     let drop = format!("DROP TABLE IF EXISTS {}", DIALECT.table(table));
     site.session
         .run(&drop, &format!("dropping {table}"))

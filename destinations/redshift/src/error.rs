@@ -31,7 +31,8 @@ pub(crate) fn code(error: &tokio_postgres::Error) -> Option<&str> {
 struct Known {
     /// A code, or the beginning of codes.
     codes: &'static [&'static str],
-    /// Words of the message or its detail, in lower case; any where there are none.
+    /// Words of the message or its detail, in lower case; any where there are none. Where `&` is
+    /// between some, all of them.
     words: &'static [&'static str],
     kind: ErrorKind,
     what: &'static str,
@@ -42,10 +43,47 @@ struct Known {
 const KNOWN: &[Known] = &[
     Known {
         codes: &["XX", "40", "57"],
-        words: &["serializable isolation violation", "1023"],
+        words: &["serializable isolation violation", "xx000: 1023"],
         kind: ErrorKind::Unavailable,
         what: "another transaction read or changed the same tables at the same time (error 1023)",
         fix: "Nothing needs to be done: the load is made again. If it happens often, let other jobs write these tables at other times.",
+    },
+    Known {
+        codes: &["XX", "40", "42", "3F"],
+        words: &[
+            "conflict with concurrent transaction",
+            "could not open relation with oid",
+            "xx000: 1018",
+        ],
+        kind: ErrorKind::Unavailable,
+        what: "another transaction changed or dropped the same tables at the same time",
+        fix: "Nothing needs to be done: the load is made again. If it happens often, let other jobs write these tables at other times.",
+    },
+    Known {
+        codes: &[""],
+        words: &[
+            "s3&status 500",
+            "s3&status 503",
+            "s3&slowdown",
+            "s3&reduce your request rate",
+            "s3&internalerror",
+            "s3&retries exceeded",
+            "s3&timed out",
+            "s3&timeout",
+            "spectrum&retries exceeded",
+            "spectrum&timed out",
+            "spectrum&timeout",
+        ],
+        kind: ErrorKind::Unavailable,
+        what: "S3 did not hand the staged rows to Redshift just now",
+        fix: "Nothing needs to be done: the load is made again. If it happens often, look at the status of S3 in the region of the bucket.",
+    },
+    Known {
+        codes: &["0A", "2B", "42", "XX"],
+        words: &["distkey", "sortkey", "distribution key", "sort key"],
+        kind: ErrorKind::Incompatible,
+        what: "a column can't be given another type because the table is distributed or sorted by it",
+        fix: "Run `ALTER TABLE ... ALTER DISTSTYLE EVEN` and `ALTER TABLE ... ALTER SORTKEY NONE` and sync; then `ALTER DISTSTYLE AUTO` and `ALTER SORTKEY AUTO` let Redshift choose again.",
     },
     Known {
         codes: &[""],
@@ -216,7 +254,8 @@ fn of_server(cause: &DbError) -> Error {
 
 fn known(code: &str, text: &str) -> Option<&'static Known> {
     KNOWN.iter().find(|known| {
-        let has_word = known.words.iter().any(|word| text.contains(word));
+        let has = |word: &&str| word.split('&').all(|part| text.contains(part));
+        let has_word = known.words.iter().any(has);
         known.codes.iter().any(|start| code.starts_with(start))
             && (known.words.is_empty() || has_word)
     })
@@ -297,6 +336,48 @@ mod tests {
                 "XX000",
                 "xx000: spectrum scan error; file has an incompatible parquet schema",
                 Some(ErrorKind::Rejected),
+            ),
+            (
+                "XX000",
+                "xx000: 1023; transactions forming the cycle",
+                Some(ErrorKind::Unavailable),
+            ),
+            ("XX000", "xx000: file 1023 is broken", None),
+            (
+                "XX000",
+                "xx000: 1018; relation id does not exist",
+                Some(ErrorKind::Unavailable),
+            ),
+            (
+                "42P01",
+                "42p01: could not open relation with oid 1234",
+                Some(ErrorKind::Unavailable),
+            ),
+            ("42P01", "42p01: relation \"t\" does not exist", None),
+            (
+                "XX000",
+                "xx000: conflict with concurrent transaction",
+                Some(ErrorKind::Unavailable),
+            ),
+            (
+                "XX000",
+                "xx000: s3serviceexception:please reduce your request rate.,status 503,error slowdown",
+                Some(ErrorKind::Unavailable),
+            ),
+            (
+                "XX000",
+                "xx000: s3serviceexception:we encountered an internal error,status 500,error internalerror",
+                Some(ErrorKind::Unavailable),
+            ),
+            (
+                "XX000",
+                "xx000: spectrum scan error; s3 query exception (fetch), the request timed out",
+                Some(ErrorKind::Unavailable),
+            ),
+            (
+                "0A000",
+                "0a000: cannot drop distkey column \"id\"",
+                Some(ErrorKind::Incompatible),
             ),
             ("28000", "", Some(ErrorKind::Access)),
             ("42501", "", Some(ErrorKind::Access)),

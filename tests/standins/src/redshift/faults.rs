@@ -13,6 +13,10 @@ pub enum Fault {
     CutAfter,
     /// Error 1023: transactions have crossed.
     Serializable,
+    /// Another transaction has changed the table meanwhile.
+    Conflict,
+    /// S3 wants to be asked less often.
+    SlowDown,
     /// The user lacks the right.
     Deny,
 }

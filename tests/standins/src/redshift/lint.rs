@@ -80,6 +80,20 @@ pub(super) fn refusal(tokens: &[Token], in_transaction: bool) -> Option<String> 
         .or_else(|| no_frame(&words))
 }
 
+/// The schema that a table is dropped from: it has to be there, whatever `IF EXISTS` says.
+pub(super) fn dropped_from(tokens: &[Token]) -> Option<&str> {
+    let words: Vec<String> = tokens.iter().map(plain).collect();
+    let at = match position(&words, "DROP TABLE IF EXISTS") {
+        Some(0) => 4,
+        _ => return None,
+    };
+    let is_path = tokens.get(at + 1).is_some_and(|token| token.is_sign("."));
+    match tokens.get(at).filter(|_| is_path)? {
+        Token::Name(name) | Token::Word(name) => Some(name),
+        Token::Text(_) | Token::Sign(_) | Token::Space(_) => None,
+    }
+}
+
 /// A word or sign as it is compared; names and texts are neither.
 fn plain(token: &Token) -> String {
     match token {

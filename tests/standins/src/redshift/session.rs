@@ -122,6 +122,14 @@ impl Session {
                 let detail = "Serializable isolation violation on table - 100123, transactions forming the cycle are: 1, 2 (pid:3)";
                 return self.refuse("XX000", "1023", detail);
             }
+            Some(Fault::Conflict) => {
+                return self.refuse("XX000", "conflict with concurrent transaction", "");
+            }
+            Some(Fault::SlowDown) => {
+                let message =
+                    "S3ServiceException:Please reduce your request rate.,Status 503,Error SlowDown";
+                return self.refuse("XX000", message, "");
+            }
             Some(Fault::Deny) => {
                 return self.refuse("42501", "permission denied for the stand-in's sake", "");
             }
@@ -135,6 +143,16 @@ impl Session {
         }
         if let Some(why) = lint::refusal(&words, self.in_transaction) {
             return self.refuse("0A000", &why, "");
+        }
+        if let Some(schema) = lint::dropped_from(&words) {
+            let is_there = format!(
+                "SELECT 1 FROM pg_namespace WHERE nspname = {}",
+                literal(&self.shared.names.inside(schema))
+            );
+            if self.ask(&is_there)?.is_empty() {
+                let why = format!("schema \"{schema}\" does not exist");
+                return self.refuse("3F000", &why, "");
+            }
         }
         let inside = rewrite(&all, &self.shared.names);
         Message::query(&inside).write(self.server.get_mut())?;
