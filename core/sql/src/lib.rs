@@ -33,7 +33,7 @@ pub use merge::{
 pub use restage::{Restaged, restage};
 pub use rows::select_rows;
 pub use screen::{Lengths, Limits, Screened, escaped_units, json_fault, json_numbers, screen};
-pub use waiting::{Cleared, Line, MOST_WAITING, Rejected, Waiting, overtaken};
+pub use waiting::{Cleared, Line, MOST_WAITING, Rejected, Waiting, Within};
 
 #[cfg(test)]
 mod sample;

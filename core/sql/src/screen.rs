@@ -63,6 +63,8 @@ pub struct Screened {
     pub ops: Vec<Op>,
     /// The others.
     pub rejected: Vec<Rejection>,
+    /// Which rows of the batch these were.
+    pub at: Vec<usize>,
 }
 
 /// What is wrong with one value.
@@ -84,6 +86,7 @@ pub fn screen(limits: &Limits, plan: &TablePlan, batch: Batch) -> Result<Screene
             rows,
             ops,
             rejected: Vec::new(),
+            at: Vec::new(),
         });
     }
     let of_key = |fault: &Fault| is_key(plan, &plan.columns[fault.column]);
@@ -99,6 +102,7 @@ pub fn screen(limits: &Limits, plan: &TablePlan, batch: Batch) -> Result<Screene
     Ok(Screened {
         ops: kept.map(|(op, _)| *op).collect(),
         rows: filter_record_batch(&rows, &BooleanArray::from(keep)).map_err(arrow)?,
+        at: rejected.keys().copied().collect(),
         rejected: rejected.into_values().collect(),
     })
 }

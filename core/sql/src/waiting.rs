@@ -74,28 +74,38 @@ impl Waiting {
         self.end_wait(plan, keys.collect())
     }
 
-    /// Rows are rejected. What waits of their keys is older, and so are earlier ones of these, and
-    /// those whose keys are in `overtaken`. Without a plan nobody knows where they belong.
+    /// Rows are rejected: by the engine, or by the destination, which tells `within` which batch. What
+    /// waits of their keys is older, and so are earlier ones of these, and those behind which the batch
+    /// has another change of the key. Without a plan nobody knows where they belong.
     pub fn reject<'r>(
         &mut self,
         plan: Option<&TablePlan>,
         rejections: &'r [Rejection],
-        overtaken: &HashSet<String>,
+        within: Option<&Within<'_>>,
     ) -> Rejected<'r> {
         let keys: Vec<Option<String>> = rejections.iter().map(|r| key_of(plan, &r.row)).collect();
-        let mut last: HashMap<&str, usize> = HashMap::new();
-        for (row, key) in keys.iter().enumerate() {
-            last.extend(key.as_deref().map(|key| (key, row)));
+        let places = |index: usize| within.and_then(|batch| batch.at.get(index).copied());
+        let mut last: HashMap<String, usize> = HashMap::new();
+        for (index, key) in keys.iter().enumerate() {
+            let place = places(index).unwrap_or(index);
+            if let Some(key) = key {
+                let last = last.entry(key.clone()).or_insert(place);
+                *last = place.max(*last);
+            }
+        }
+        if let (Some(plan), Some(within)) = (plan, within) {
+            within.last_of_each(plan, &mut last);
         }
         let gone = match plan.filter(|plan| self.any(plan)) {
             Some(plan) => self.end_wait(plan, keys.iter().flatten().cloned().collect()),
             None => Vec::new(),
         };
         let mut lines = Vec::with_capacity(rejections.len());
-        for (row, (rejection, key)) in rejections.iter().zip(&keys).enumerate() {
+        for (index, (rejection, key)) in rejections.iter().zip(&keys).enumerate() {
+            let place = places(index).unwrap_or(index);
             let is_newest = key
                 .as_deref()
-                .is_none_or(|key| last.get(key) == Some(&row) && !overtaken.contains(key));
+                .is_none_or(|key| last.get(key) == Some(&place));
             if !is_newest {
                 continue;
             }
@@ -143,32 +153,26 @@ impl Waiting {
     }
 }
 
-/// The keys of rejected rows of which a newer row of the same batch is loaded.
-#[must_use]
-pub fn overtaken(plan: &TablePlan, all: &RecordBatch, rejections: &[Rejection]) -> HashSet<String> {
-    let mut newest: HashMap<String, &Value> = HashMap::new();
-    for rejection in rejections {
-        newest.extend(key_of(Some(plan), &rejection.row).map(|key| (key, &rejection.row)));
+/// The batch that a destination found rejected rows in.
+#[derive(Clone, Copy, Debug)]
+pub struct Within<'b> {
+    /// All its rows, as they came.
+    pub rows: &'b RecordBatch,
+    /// Which of them the rejected ones are, in the order of these.
+    pub at: &'b [usize],
+}
+
+impl Within<'_> {
+    /// Moves each key on to where the batch has it last: only its place tells a change from an equal
+    /// one, as a row that comes and goes has the same values twice. // G4
+    fn last_of_each(&self, plan: &TablePlan, last: &mut HashMap<String, usize>) {
+        let columns = key_columns(plan, self.rows);
+        for row in 0..self.rows.num_rows() {
+            if let Some(last) = key_in(&columns, row).and_then(|key| last.get_mut(&key)) {
+                *last = row.max(*last);
+            }
+        }
     }
-    if newest.is_empty() {
-        return HashSet::new();
-    }
-    let columns = key_columns(plan, all);
-    let mut last: HashMap<String, usize> = HashMap::new();
-    for row in 0..all.num_rows() {
-        last.extend(
-            key_in(&columns, row)
-                .filter(|key| newest.contains_key(key))
-                .map(|key| (key, row)),
-        );
-    }
-    let is_loaded = |(key, row): (String, usize)| {
-        let cells = plan.columns.iter().zip(all.columns());
-        let whole = cells.map(|(column, array)| (column.name.clone(), cell(array, row)));
-        let whole = Value::Object(whole.collect());
-        (newest.get(&key) != Some(&&whole)).then_some(key)
-    };
-    last.into_iter().filter_map(is_loaded).collect()
 }
 
 /// Rows that agree with one of some values are gone: so are those that wait.

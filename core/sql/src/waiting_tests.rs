@@ -61,13 +61,17 @@ fn a_newer_change_of_a_key_ends_the_wait() {
         rejection(json!("3"), "b"),
         rejection(json!(4), "c"),
     ];
-    let none = HashSet::from([r#"["4"]"#.to_owned()]);
-    let rejected = waiting.reject(Some(&plan), &given, &none);
+    let batch = rows(&[(3, "a"), (3, "b"), (4, "c"), (4, "d")]);
+    let within = Within {
+        rows: &batch,
+        at: &[0, 1, 2],
+    };
+    let rejected = waiting.reject(Some(&plan), &given, Some(&within));
     assert!(rejected.gone.is_empty());
     assert_eq!(rejected.lines.len(), 1);
     assert_eq!(rejected.lines[0].rejection.row["v"], "b");
     let again = [rejection(json!(3), "c")];
-    let rejected = waiting.reject(Some(&plan), &again, &HashSet::new());
+    let rejected = waiting.reject(Some(&plan), &again, None);
     assert_eq!(rejected.gone, [r#"["3"]"#]);
     waiting.void(&plan.stream, &plan.table);
     assert!(!waiting.any(&plan));
@@ -77,19 +81,37 @@ fn a_newer_change_of_a_key_ends_the_wait() {
 fn in_append_each_change_waits_for_itself() {
     let (plan, mut waiting) = (plan(Mode::Append), Waiting::default());
     let given = [rejection(json!(3), "a"), rejection(json!(3), "b")];
-    let rejected = waiting.reject(Some(&plan), &given, &HashSet::new());
+    let rejected = waiting.reject(Some(&plan), &given, None);
     assert_eq!(rejected.lines.len(), 2);
     assert!(rejected.lines.iter().all(|line| line.key.is_none()));
     assert_eq!(waiting.loaded(&plan, &rows(&[(3, "c")])), [""; 0]);
 }
 
 #[test]
-fn what_is_loaded_behind_a_rejected_row_overtakes_it() {
+fn what_comes_behind_a_rejected_row_overtakes_it() {
     let plan = plan(Mode::Merge);
-    let all = rows(&[(1, "bad"), (1, "good"), (2, "good"), (2, "bad")]);
-    let given = [rejection(json!(1), "bad"), rejection(json!(2), "bad")];
-    let overtaken = overtaken(&plan, &all, &given);
-    assert_eq!(overtaken, HashSet::from([r#"["1"]"#.to_owned()]));
+    // The row of 3 comes, and goes with the same values.
+    let batch = rows(&[
+        (1, "bad"),
+        (1, "good"),
+        (2, "good"),
+        (2, "bad"),
+        (3, "bad"),
+        (3, "bad"),
+    ]);
+    let given = [
+        rejection(json!(2), "bad"),
+        rejection(json!(1), "bad"),
+        rejection(json!(3), "bad"),
+    ];
+    let within = Within {
+        rows: &batch,
+        at: &[3, 0, 4],
+    };
+    let mut waiting = Waiting::default();
+    let rejected = waiting.reject(Some(&plan), &given, Some(&within));
+    let keys: Vec<_> = rejected.lines.iter().map(|line| line.key.clone()).collect();
+    assert_eq!(keys, [Some(r#"["2"]"#.to_owned())]);
 }
 
 #[test]

@@ -123,6 +123,7 @@ fn try_load(connection: Connection) -> Result<()> {
         rows: batch_of([("id", ids)])?,
         ops: vec![Op::Create, Op::Delete, Op::Create],
         rejected: Vec::new(),
+        at: Vec::new(),
     };
     target.take(&site, rows, Presence::Possible)?;
     target.settle(&site)?;

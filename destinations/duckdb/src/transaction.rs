@@ -4,7 +4,7 @@
 //! same transaction, so rows and state become true together or not at all. // G1 G2
 //! Dropping a transaction rolls it back, and then gives up its turn.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_schema::DataType;
@@ -14,6 +14,7 @@ use tributary_model::{
     Batch, Change, Commit, Deletes, Error, Fence, LoadPlan, Mode, Old, Op, Receipt, Rejection,
     Result, StreamName, TableName, TablePlan, TruncateKind,
 };
+use tributary_sql::{Waiting, Within};
 
 use crate::beside::{carry, drop_table, make_beside, swap_in};
 use crate::describe::{Inventory, dialect};
@@ -21,7 +22,6 @@ use crate::error::Explain;
 use crate::file::Database;
 use crate::layout::{Rows, Site};
 use crate::ledger::note_swap;
-use crate::rejected::Waiting;
 use crate::screen::{retain, screen};
 use crate::target::Target;
 use crate::{ledger, rejected, system};
@@ -68,7 +68,7 @@ impl Transaction {
             load: plan,
         };
         let mut transaction = Self {
-            waiting: Waiting::read(&site)?,
+            waiting: rejected::waiting(&site)?,
             site,
             fence,
             targets: BTreeMap::new(),
@@ -98,18 +98,18 @@ impl Transaction {
                 // What is kept whatever happens keeps what is missing of it.
                 let keeps = plan.mode == Mode::Append || plan.deletes == Deletes::Ignore;
                 if kind == TruncateKind::Restart || !keeps {
-                    self.waiting.void(&self.site, &plan.stream, &plan.table)?;
+                    rejected::void(&self.site, &mut self.waiting, &plan.stream, &plan.table)?;
                 }
             }
             Change::Clear { plan, of } => {
-                self.waiting.cleared(&self.site, &plan, &of)?;
+                rejected::cleared(&self.site, &self.waiting, &plan, &of)?;
                 let (target, site) = self.target(&plan)?;
                 target.clear(site, of)?;
             }
             Change::Close { plan, at } => {
                 let (target, site) = self.target(&plan)?;
                 target.close(site, at)?;
-                self.waiting.void(&self.site, &plan.stream, &plan.table)?;
+                rejected::void(&self.site, &mut self.waiting, &plan.stream, &plan.table)?;
             }
             Change::Renew { plan, like } => self.renew(&plan, like.as_ref())?,
             Change::Swap { plan, beside, old } => self.swap(&plan, &beside, &old)?,
@@ -178,13 +178,16 @@ impl Transaction {
         self.target(&plan)?;
         let all = batch.rows.clone();
         let mut rows = screen(&plan, batch)?;
-        self.waiting.loaded(&self.site, &plan, &rows.rows)?;
+        rejected::loaded(&self.site, &mut self.waiting, &plan, &rows.rows)?;
         if !rows.rejected.is_empty() {
             *self.rejected.entry(plan.stream.clone()).or_default() += rows.rejected.len() as u64;
-            let overtaken = rejected::overtaken(&plan, &all, &rows.rejected);
+            let within = Within {
+                rows: &all,
+                at: &rows.at,
+            };
             let (site, plan) = (&self.site, Some(plan.as_ref()));
-            self.waiting
-                .reject(site, plan, &rows.rejected, &overtaken)?;
+            let waiting = &mut self.waiting;
+            rejected::reject(site, waiting, plan, &rows.rejected, Some(&within))?;
         }
         if plan.deletes == Deletes::Ignore {
             retain(&mut rows, |op| !matches!(op, Op::Delete | Op::Truncate))?;
@@ -203,9 +206,8 @@ impl Transaction {
         }
         for (stream, rejections) in streams {
             let plan = self.plan_of(&stream);
-            let none = HashSet::new();
-            self.waiting
-                .reject(&self.site, plan.as_deref(), &rejections, &none)?;
+            let (site, waiting) = (&self.site, &mut self.waiting);
+            rejected::reject(site, waiting, plan.as_deref(), &rejections, None)?;
         }
         Ok(())
     }
@@ -228,7 +230,7 @@ impl Transaction {
         if let Some(mut target) = self.targets.remove(&plan.table) {
             target.abandon(&self.site)?;
         }
-        self.waiting.void(&self.site, &plan.stream, &plan.table)?;
+        rejected::void(&self.site, &mut self.waiting, &plan.stream, &plan.table)?;
         make_beside(&self.site, plan, like)?;
         self.prepare(vec![plan.clone()], Rows::New)?;
         let name = plan.table.clone();
@@ -262,7 +264,7 @@ impl Transaction {
                 swap_in(&self.site, plan, (beside, new.rows()), (old, live))?;
             }
         }
-        self.waiting.moved(&self.site, plan, beside, old)?;
+        rejected::moved(&self.site, &mut self.waiting, plan, beside, old)?;
         note_swap(&self.site, plan, beside, old)
     }
 

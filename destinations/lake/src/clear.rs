@@ -174,12 +174,12 @@ impl Target {
         }
         for rows in gone {
             let ops = vec![Op::Delete; rows.num_rows()];
-            let rejected = Vec::new();
             self.take(
                 &Screened {
                     rows,
                     ops,
-                    rejected,
+                    rejected: Vec::new(),
+                    at: Vec::new(),
                 },
                 Presence::Possible,
             )?;

@@ -20,13 +20,14 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use tributary_model::{
-    ConnectionName, Deletes, Error, ErrorKind, Mode, Old, Rejection, Result, StreamName, TableName,
-    TablePlan,
+    ConnectionName, Deletes, Error, ErrorKind, Fence, Mode, Old, Rejection, Result, StreamName,
+    TableName, TablePlan,
 };
-use tributary_sql::{Cleared, Line, Waiting};
+use tributary_sql::{Cleared, Line, Waiting, Within};
 use uuid::Uuid;
 
-use crate::log::Snapshot;
+use crate::error::fenced;
+use crate::log::{Body, Log, Snapshot};
 use crate::place;
 use crate::site::Site;
 use lines::{Lines, Out, Row, to_line};
@@ -71,12 +72,16 @@ pub(crate) struct Left {
 
 impl Rejected {
     /// What waits when a load begins.
-    pub(crate) fn read(site: &Site, of: &ConnectionName, snapshot: &Snapshot) -> Result<Self> {
+    pub(crate) fn read(site: &Site, log: &Log, fence: &Fence, snapshot: &Snapshot) -> Result<Self> {
+        let of = &fence.connection;
         let mut rejected = Self::default();
         for number in &snapshot.rejected {
             let key = place::system("rejected", of, *number);
             let file = site.wait(site.store.as_file(&key, site.scratch()))?;
-            let file = file.ok_or_else(|| gone(&key))?;
+            let Some(file) = file else {
+                let is_taken = is_taken_over(site, log, fence.epoch, snapshot)?;
+                return Err(if is_taken { fenced(of) } else { gone(&key) });
+            };
             rejected.old.insert(*number, file);
         }
         let mut is_more = true;
@@ -103,9 +108,9 @@ impl Rejected {
         site: &Site,
         plan: Option<&TablePlan>,
         rejections: &[Rejection],
-        overtaken: &HashSet<String>,
+        within: Option<&Within<'_>>,
     ) -> Result<()> {
-        let rejected = self.waiting.reject(plan, rejections, overtaken);
+        let rejected = self.waiting.reject(plan, rejections, within);
         if let Some(plan) = plan {
             self.end(plan, rejected.gone);
         }
@@ -268,10 +273,69 @@ fn place_of(plan: &TablePlan) -> Place {
     (plan.stream.clone(), plan.table.to_string())
 }
 
+/// Whether somebody else has opened the connection since, or loaded: whoever does takes objects away
+/// that a load has not read yet.
+fn is_taken_over(site: &Site, log: &Log, epoch: u64, snapshot: &Snapshot) -> Result<bool> {
+    for number in snapshot.number + 1.. {
+        match site.wait(log.get(number))? {
+            Some(entry) if entry.epoch == epoch && matches!(entry.body, Body::Rewrite(_)) => {}
+            Some(_) => return Ok(true),
+            None => return Ok(false),
+        }
+    }
+    Ok(false)
+}
+
 fn gone(key: &str) -> Error {
     Error::new(
         ErrorKind::Incompatible,
         format!("{key} is not there any more, and rejected rows wait in it"),
     )
     .fix("Put it back; where nobody needs these rows, put an empty object there.")
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use tributary_model::{LoadPlan, now};
+
+    use super::*;
+    use crate::config::Config;
+    use crate::error::blocking;
+    use crate::folder::Folder;
+
+    /// What a load finds for whom the object of a commit is gone.
+    async fn found(later: Option<u64>) -> Error {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Arc::new(Folder::new(dir.path()));
+        let fence = Fence {
+            connection: ConnectionName::new("shop"),
+            epoch: 1,
+            sequence: 7,
+            last_load: None,
+        };
+        let log = Log::new(store.clone(), fence.connection.clone());
+        let mut snapshot = Snapshot::default();
+        snapshot.rejected.insert(7);
+        if let Some(epoch) = later {
+            let entry = Log::entry(&snapshot, epoch, 0, Body::Epoch);
+            log.append(&entry).await.unwrap();
+        }
+        let config = Arc::new(Config::new("unused"));
+        let load = LoadPlan {
+            connection: fence.connection.clone(),
+            load_id: "ours".to_owned(),
+            started_at: now(),
+            tables: Vec::new(),
+        };
+        let site = Site::new(store, config, None, load, 8).unwrap();
+        let read = blocking(move || Rejected::read(&site, &log, &fence, &snapshot));
+        read.await.unwrap_err()
+    }
+
+    #[tokio::test]
+    async fn who_is_overtaken_is_told_so_and_not_of_objects_that_the_other_took_away() {
+        assert_eq!(found(Some(2)).await.kind(), ErrorKind::Fenced);
+        assert_eq!(found(None).await.kind(), ErrorKind::Incompatible);
+    }
 }

@@ -18,6 +18,8 @@ pub(crate) struct Screened {
     pub(crate) rows: RecordBatch,
     pub(crate) ops: Vec<Op>,
     pub(crate) rejected: Vec<Rejection>,
+    /// Which rows of the batch these were.
+    pub(crate) at: Vec<usize>,
 }
 
 /// Sets apart what can't be loaded, and drops deletes where these are ignored.
@@ -25,7 +27,7 @@ pub(crate) fn screen(batch: Batch) -> Result<Screened> {
     let plan = batch.plan;
     check_shape(&plan, &batch.rows, &batch.ops)?;
     let mut keep = vec![true; batch.ops.len()];
-    let mut rejected = Vec::new();
+    let (mut rejected, mut at) = (Vec::new(), Vec::new());
     for (place, column) in plan.columns.iter().enumerate() {
         for (row, reason) in faults(
             &plan,
@@ -35,6 +37,7 @@ pub(crate) fn screen(batch: Batch) -> Result<Screened> {
         ) {
             if std::mem::replace(&mut keep[row], false) {
                 let json = tributary_sql::row(&batch.rows, row);
+                at.push(row);
                 rejected.push(Rejection {
                     stream: plan.stream.clone(),
                     column: Some(column.name.clone()),
@@ -56,6 +59,7 @@ pub(crate) fn screen(batch: Batch) -> Result<Screened> {
             rows: batch.rows,
             ops: batch.ops,
             rejected,
+            at,
         });
     }
     let ops = batch.ops.iter().zip(&keep).filter(|(_, keep)| **keep);
@@ -65,6 +69,7 @@ pub(crate) fn screen(batch: Batch) -> Result<Screened> {
         rows: rows.map_err(arrow("setting rows apart"))?,
         ops,
         rejected,
+        at,
     })
 }
 

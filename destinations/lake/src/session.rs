@@ -3,7 +3,7 @@
 //! Invariant: up to the entry nothing is visible, and an upload is given up only where it is
 //! certain that no entry names it. // G1 G2
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tributary_model::failpoint::reach;
@@ -11,7 +11,7 @@ use tributary_model::{
     Batch, Change, Commit, Context, Deletes, Error, ErrorKind, Fence, Mode, Receipt, Rejection,
     Result, StreamName, TableName, TablePlan, TruncateKind,
 };
-use tributary_sql::overtaken;
+use tributary_sql::Within;
 
 use crate::apply::apply;
 use crate::error::fenced;
@@ -55,7 +55,7 @@ impl Session {
                 Next::Taken => return Err(fenced(&fence.connection)),
             }
         }
-        let rejections = Rejected::read(&site, &fence.connection, &snapshot)?;
+        let rejections = Rejected::read(&site, &log, &fence, &snapshot)?;
         let mut session = Self {
             site: Arc::new(site),
             log,
@@ -123,9 +123,12 @@ impl Session {
         self.rejections.loaded(&plan, &all);
         if !rows.rejected.is_empty() {
             *self.rejected.entry(plan.stream.clone()).or_default() += rows.rejected.len() as u64;
-            let overtaken = overtaken(&plan, &all, &rows.rejected);
+            let within = Within {
+                rows: &all,
+                at: &rows.at,
+            };
             self.rejections
-                .reject(&self.site, Some(&plan), &rows.rejected, &overtaken)?;
+                .reject(&self.site, Some(&plan), &rows.rejected, Some(&within))?;
         }
         let doing = || format!("writing {}", plan.table);
         self.target(&plan)?.take(&rows, presence).context(doing)?;
@@ -273,9 +276,8 @@ impl Session {
         }
         for (stream, rejections) in streams {
             let plan = self.plan_of(&stream);
-            let none = HashSet::new();
             self.rejections
-                .reject(&self.site, plan.as_deref(), &rejections, &none)?;
+                .reject(&self.site, plan.as_deref(), &rejections, None)?;
         }
         Ok(())
     }

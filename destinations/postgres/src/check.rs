@@ -298,6 +298,7 @@ async fn try_load(session: Session, schema: &str) -> Result<()> {
         rows: batch.map_err(|cause| Error::bug("a trial's rows are odd").because(cause))?,
         ops: vec![Op::Create, Op::Delete, Op::Create],
         rejected: Vec::new(),
+        at: Vec::new(),
     };
     target.take(&mut site, rows, Presence::Possible).await?;
     target.settle(&mut site).await?;

@@ -3,7 +3,7 @@
 //! Which of them wait, and until when, is decided by [`tributary_sql::Waiting`]; here it is done, in
 //! the transaction of the load.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 use arrow_array::RecordBatch;
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ use tributary_model::{
     ConnectionName, Deletes, Error, ErrorKind, LoadPlan, Mode, Old, Rejection, Result, StreamName,
     TableName, TablePlan,
 };
-use tributary_sql::{Cleared, Line, MOST_WAITING, Waiting};
+use tributary_sql::{Cleared, Line, MOST_WAITING, Waiting, Within};
 
 use crate::error::Explain;
 use crate::session::Session;
@@ -60,9 +60,9 @@ pub(crate) async fn reject(
     waiting: &mut Waiting,
     plan: Option<&TablePlan>,
     rejections: &[Rejection],
-    overtaken: &HashSet<String>,
+    within: Option<&Within<'_>>,
 ) -> Result<()> {
-    let rejected = waiting.reject(plan, rejections, overtaken);
+    let rejected = waiting.reject(plan, rejections, within);
     if let Some(plan) = plan {
         forget(site, plan, rejected.gone).await?;
     }

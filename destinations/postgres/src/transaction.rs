@@ -4,7 +4,7 @@
 //! same transaction, so rows and state become true together or not at all. // G1 G2
 //! Dropping a transaction closes its session, which undoes it.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tributary_model::failpoint::reach;
@@ -12,7 +12,7 @@ use tributary_model::{
     Batch, Change, Commit, Deletes, Error, Fence, LoadPlan, Mode, Old, Op, Receipt, Rejection,
     Result, StreamName, TableName, TablePlan, TruncateKind,
 };
-use tributary_sql::{Dialect, Waiting, overtaken};
+use tributary_sql::{Dialect, Waiting, Within};
 
 use crate::describe::Inventory;
 use crate::dialect::DIALECT;
@@ -184,8 +184,11 @@ impl Transaction {
         rejected::loaded(site, waiting, &plan, &rows.rows).await?;
         if !rows.rejected.is_empty() {
             *self.rejected.entry(plan.stream.clone()).or_default() += rows.rejected.len() as u64;
-            let overtaken = overtaken(&plan, &all, &rows.rejected);
-            rejected::reject(site, waiting, Some(&plan), &rows.rejected, &overtaken).await?;
+            let within = Within {
+                rows: &all,
+                at: &rows.at,
+            };
+            rejected::reject(site, waiting, Some(&plan), &rows.rejected, Some(&within)).await?;
         }
         if plan.deletes == Deletes::Ignore {
             rows.retain(|op| !matches!(op, Op::Delete | Op::Truncate))?;
@@ -200,8 +203,7 @@ impl Transaction {
         for (stream, rejections) in rejected::by_stream(rejections) {
             let plan = self.plan_of(&stream);
             let (site, waiting) = (&mut self.site, &mut self.waiting);
-            let none = HashSet::new();
-            rejected::reject(site, waiting, plan.as_deref(), &rejections, &none).await?;
+            rejected::reject(site, waiting, plan.as_deref(), &rejections, None).await?;
         }
         Ok(())
     }

@@ -355,6 +355,7 @@ async fn merge(site: &mut Site, plan: &Arc<TablePlan>) -> Result<()> {
         rows: batch.map_err(|cause| Error::bug("a trial's rows are odd").because(cause))?,
         ops: vec![Op::Create, Op::Delete, Op::Create],
         rejected: Vec::new(),
+        at: Vec::new(),
     };
     target.take(site, rows, Presence::Possible).await?;
     target.settle(site).await?;

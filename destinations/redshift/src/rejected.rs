@@ -4,7 +4,7 @@
 //! the transaction of the load. A row that is longer than a text of Redshift's may be is kept with
 //! its long values cut, and does not wait: it could not be loaded as what it was.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 use arrow_array::RecordBatch;
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ use tributary_model::{
     ConnectionName, Deletes, Error, ErrorKind, LoadPlan, Mode, Rejection, Result, StreamName,
     TableName, TablePlan,
 };
-use tributary_sql::{Cleared, Line, MOST_WAITING, Waiting};
+use tributary_sql::{Cleared, Line, MOST_WAITING, Waiting, Within};
 
 use crate::dialect::TEXT_BYTES;
 use crate::session::{Row, Session};
@@ -72,9 +72,9 @@ pub(crate) async fn reject(
     waiting: &mut Waiting,
     plan: Option<&TablePlan>,
     rejections: &[Rejection],
-    overtaken: &HashSet<String>,
+    within: Option<&Within<'_>>,
 ) -> Result<()> {
-    let rejected = waiting.reject(plan, rejections, overtaken);
+    let rejected = waiting.reject(plan, rejections, within);
     if let Some(plan) = plan {
         forget(site, plan, rejected.gone).await?;
     }
