@@ -7,11 +7,13 @@
 //! * `merge`: rows of keys that are not among the new ones. They are gone in the source: so they are
 //!   marked with `deletes: soft`, and left as they are with `ignore`. With `hard` none comes.
 //!
-//! A row without its key can't be told from the new ones and does not come. `replace` has nothing
-//! besides, and how a history goes on is in [`crate::history`].
+//! A row without its key can't be told from the new ones and does not come. Where the key is another one
+//! than it was, several rows may have the same: the one that was written last comes. `replace` has
+//! nothing besides, and how a history goes on is in [`crate::history`].
 
 use tributary_model::{Deletes, Mode, TableName, TablePlan};
 
+use crate::history::RANK;
 use crate::merge::{DELETED, SYNCED_AT};
 use crate::{Dialect, FoundColumn};
 
@@ -34,8 +36,11 @@ pub fn carry_over<D: Dialect>(
         shared.map(|column| column.name.as_str())
     };
     let is_keyed = plan.key.iter().all(|key| is_in(had, key));
-    let (columns, condition): (Vec<(&str, String)>, String) = match (plan.mode, plan.deletes) {
-        (Mode::Append, _) => (as_they_are(dialect, shared()), String::new()),
+    let (columns, rows): (Vec<(&str, String)>, String) = match (plan.mode, plan.deletes) {
+        (Mode::Append, _) => (
+            as_they_are(dialect, shared()),
+            format!("{} AS t", dialect.table(&plan.table)),
+        ),
         (Mode::Merge, Deletes::Ignore) if is_keyed => (
             as_they_are(dialect, shared()),
             besides(dialect, plan, beside),
@@ -60,11 +65,10 @@ pub fn carry_over<D: Dialect>(
         .map(|(name, value)| (dialect.quote(name), value))
         .unzip();
     Some(format!(
-        "INSERT INTO {} ({}) SELECT {} FROM {} AS t{condition}",
+        "INSERT INTO {} ({}) SELECT {} FROM {rows}",
         dialect.table(beside),
         names.join(", "),
-        values.join(", "),
-        dialect.table(&plan.table)
+        values.join(", ")
     ))
 }
 
@@ -76,13 +80,28 @@ fn as_they_are<'n>(
     names.map(value).collect()
 }
 
-/// That a row's key is there, and not among the new ones.
+/// The rows whose key is there, and not among the new ones; of those that have the same one the last.
 fn besides(dialect: &impl Dialect, plan: &TablePlan, beside: &TableName) -> String {
     let keys = || plan.key.iter().map(|key| dialect.quote(key));
     let known: Vec<_> = keys().map(|key| format!("t.{key} IS NOT NULL")).collect();
-    let same: Vec<_> = keys().map(|key| format!("n.{key} = t.{key}")).collect();
+    let typed = || {
+        let columns = plan.columns.iter();
+        let columns = columns.filter(|column| plan.key.contains(&column.name));
+        columns.map(|column| (dialect.quote(&column.name), column.data_type))
+    };
+    let same: Vec<_> = typed()
+        .map(|(key, of)| dialect.equal(&format!("n.{key}"), &format!("t.{key}"), of))
+        .collect();
+    let one: Vec<_> = typed()
+        .map(|(key, of)| dialect.group(&format!("t.{key}"), of))
+        .collect();
+    let (rank, synced) = (dialect.quote(RANK), dialect.quote(SYNCED_AT));
     format!(
-        " WHERE {} AND NOT EXISTS (SELECT 1 FROM {} AS n WHERE {})",
+        "(SELECT t.*, ROW_NUMBER() OVER (PARTITION BY {} ORDER BY t.{synced} DESC) AS {rank} \
+         FROM {} AS t WHERE {} AND NOT EXISTS (SELECT 1 FROM {} AS n WHERE {})) AS t \
+         WHERE t.{rank} = 1",
+        one.join(", "),
+        dialect.table(&plan.table),
         known.join(" AND "),
         dialect.table(beside),
         same.join(" AND ")
@@ -123,7 +142,7 @@ mod tests {
 
     #[test]
     fn what_is_not_read_again_comes_along() {
-        insta::assert_snapshot!(carried(Mode::Merge, Deletes::Soft, &HAD).unwrap(), @r#"INSERT INTO "shop"."next" ("id", "note", "_tributary_deleted", "_tributary_synced_at") SELECT t."id", t."note", TRUE, NOW FROM "shop"."odd ""orders""" AS t WHERE t."id" IS NOT NULL AND NOT EXISTS (SELECT 1 FROM "shop"."next" AS n WHERE n."id" = t."id")"#);
+        insta::assert_snapshot!(carried(Mode::Merge, Deletes::Soft, &HAD).unwrap(), @r#"INSERT INTO "shop"."next" ("id", "note", "_tributary_deleted", "_tributary_synced_at") SELECT t."id", t."note", TRUE, NOW FROM (SELECT t.*, ROW_NUMBER() OVER (PARTITION BY t."id" ORDER BY t."_tributary_synced_at" DESC) AS "_tributary_rank" FROM "shop"."odd ""orders""" AS t WHERE t."id" IS NOT NULL AND NOT EXISTS (SELECT 1 FROM "shop"."next" AS n WHERE n."id" = t."id")) AS t WHERE t."_tributary_rank" = 1"#);
         let marked = carried(Mode::Merge, Deletes::Soft, &["id", SYNCED_AT, DELETED]).unwrap();
         assert!(
             marked.contains("CASE WHEN t.\"_tributary_deleted\" THEN t."),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tributary_model::TruncateKind::{Change as Emptied, Restart};
-use tributary_model::{Change, Deletes, Mode, TablePlan};
+use tributary_model::{Change, Deletes, Mode, Old, TableName, TablePlan};
 
 use super::fixture::{Fixture, orders, rows, truncate};
 
@@ -135,4 +135,44 @@ async fn synced_at_is_when_the_load_began() {
     fixture.load(&[&plan], vec![truncate(&plan, Emptied)]).await;
     let at = "SELECT DISTINCT epoch_us(_tributary_synced_at) FROM shop.orders";
     assert_eq!(fixture.text(at).await, "1700000000123456");
+}
+
+/// Of rows that are carried into a table with another key, one of each key comes: the last.
+#[tokio::test]
+async fn a_table_with_another_key_has_one_row_for_each() {
+    for (deletes, expected) in [
+        (Deletes::Soft, "2 a true; 4 c false; 5 b false"),
+        (Deletes::Ignore, "2 a; 4 c; 5 b"),
+    ] {
+        let before = Arc::new(orders(Mode::Merge, deletes));
+        let live = Arc::new(TablePlan {
+            key: vec!["note".to_owned()],
+            ..orders(Mode::Merge, deletes)
+        });
+        let next = Arc::new(TablePlan {
+            table: TableName {
+                table: "next".to_owned(),
+                ..live.table.clone()
+            },
+            ..(*live).clone()
+        });
+        let mut fixture = Fixture::new().await;
+        let first = rows(&before, &[('c', 1, "a"), ('c', 2, "a"), ('c', 3, "b")]);
+        fixture.load(&[&before], vec![first]).await;
+        fixture.execute(
+            "UPDATE shop.orders SET _tributary_synced_at = '2001-01-01 00:00:00+00' WHERE id = 1",
+        );
+        let renew = Change::Renew {
+            plan: next.clone(),
+            like: Some(live.table.clone()),
+        };
+        let swap = Change::Swap {
+            plan: live.clone(),
+            beside: next.table.clone(),
+            old: Old::Continued,
+        };
+        let copied = rows(&next, &[('r', 4, "c"), ('r', 5, "b")]);
+        fixture.load(&[], vec![renew, copied, swap]).await;
+        assert_eq!(fixture.text(sql(&live)).await, expected);
+    }
 }
