@@ -16,7 +16,7 @@
 //! Killed before the commit, nothing has happened; behind it, the keys are repaired. There is
 //! nothing to clean up. // G7
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use arrow_array::cast::AsArray;
 use arrow_array::{
@@ -51,8 +51,18 @@ pub(crate) struct Written {
     pub(crate) left_to_sync: u64,
 }
 
-/// Rows of one kind of change: of which batch, which rows of it, and which copy of its row each is.
-type Picked = BTreeMap<usize, Vec<(u64, u64)>>;
+/// Rows of one kind of change: of which batch, which rows of it, and whether they are told apart by
+/// their identities as they are.
+type Picked = BTreeMap<usize, Vec<(u64, Identity)>>;
+
+/// How a picked row has its identity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Identity {
+    /// As it is.
+    Named,
+    /// As a load gives it: one of several rows with this hash.
+    Counted,
+}
 
 impl Repair {
     /// Writes these keys.
@@ -191,17 +201,20 @@ fn load_plan(connection: &Connection, fence: &Fence, tables: Vec<Arc<TablePlan>>
 /// Chooses the rows that come, and those of the destination that go: as they are, so that what stays of
 /// them keeps its values.
 fn pick(pair: &Pair, found: Found, upserts: &mut Picked, deletes: &mut Picked) {
-    let add = |picked: &mut Picked, (batch, row): Place, copy: u64| {
-        picked.entry(batch).or_default().push((row as u64, copy));
+    let add = |picked: &mut Picked, (batch, row): Place, identity: Identity| {
+        picked
+            .entry(batch)
+            .or_default()
+            .push((row as u64, identity));
     };
     match found {
         Found::Missing(place) | Found::Different(place, _) | Found::Repeated(place, _) => {
-            add(upserts, place, 1);
+            add(upserts, place, Identity::Named);
         }
-        Found::Extra(place) => add(deletes, place, 1),
+        Found::Extra(place) => add(deletes, place, Identity::Named),
         Found::Counted(copies) => {
-            for (place, copy) in copies.ours(pair).zip(1..) {
-                add(upserts, place, copy);
+            for place in copies.ours(pair) {
+                add(upserts, place, Identity::Counted);
             }
             let batches = &pair.destination.batches;
             // A row that somebody else put there may have no identity, and can't be named.
@@ -210,7 +223,7 @@ fn pick(pair: &Pair, found: Found, upserts: &mut Picked, deletes: &mut Picked) {
                 id.is_some_and(|id| id.is_valid(*row))
             };
             for place in copies.theirs(pair).filter(has_id) {
-                add(deletes, place, 1);
+                add(deletes, place, Identity::Named);
             }
         }
     }
@@ -229,11 +242,16 @@ fn changes(
     picked: &Picked,
     op: Op,
 ) -> Result<Vec<Batch>> {
-    let pick = |(batch, picked): (&usize, &Vec<(u64, u64)>)| {
+    let mut counts = HashMap::new();
+    let pick = |(batch, picked): (&usize, &Vec<(u64, Identity)>)| {
         let rows = UInt64Array::from_iter_values(picked.iter().map(|(row, _)| *row));
         let rows = take_record_batch(&batches[*batch], &rows)
             .map_err(|cause| Error::bug("rows can't be picked").because(cause))?;
-        let rows = numbered(rows, picked.iter().map(|(_, copy)| *copy))?;
+        let rows = numbered(
+            rows,
+            picked.iter().map(|(_, identity)| *identity),
+            &mut counts,
+        )?;
         Ok(Batch {
             ops: vec![op; rows.num_rows()],
             plan: subject.plan.clone(),
@@ -244,15 +262,27 @@ fn changes(
     picked.iter().map(pick).collect()
 }
 
-/// Gives copies of a row the identities that a load gives them.
-fn numbered(rows: RecordBatch, copies: impl Iterator<Item = u64>) -> Result<RecordBatch> {
+/// Gives copies of a row the identities that a load gives them. Those are counted by their hashes, of
+/// what the source has: rows that look the same in the table may have come of different ones.
+fn numbered(
+    rows: RecordBatch,
+    copies: impl Iterator<Item = Identity>,
+    counts: &mut HashMap<String, u64>,
+) -> Result<RecordBatch> {
     let Some((place, _)) = rows.schema().column_with_name(ID) else {
         return Ok(rows);
     };
     let ids = rows.column(place).as_string::<i32>().iter().zip(copies);
-    let ids: StringArray = ids
-        .map(|(id, copy)| id.map(|id| copy_id(id, copy)))
-        .collect();
+    let mut own = |(id, identity): (Option<&str>, Identity)| {
+        let id = id?;
+        if identity == Identity::Named {
+            return Some(id.to_owned());
+        }
+        let count = counts.entry(id.to_owned()).or_default();
+        *count += 1;
+        Some(copy_id(id, *count))
+    };
+    let ids: StringArray = ids.map(&mut own).collect();
     let mut columns = rows.columns().to_vec();
     columns[place] = Arc::new(ids);
     RecordBatch::try_new(rows.schema(), columns)
@@ -276,4 +306,30 @@ fn planned(plan: &TablePlan, rows: &RecordBatch) -> Result<RecordBatch> {
     let options = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
     RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options)
         .map_err(|cause| Error::bug("repaired rows do not fit their plan").because(cause))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn ids(of: &[&str]) -> RecordBatch {
+        let ids: ArrayRef = Arc::new(StringArray::from(of.to_vec()));
+        RecordBatch::try_from_iter([(ID, ids)]).unwrap()
+    }
+
+    /// Masked rows look the same, and each of them goes by the hash of what it was.
+    #[test]
+    fn copies_are_counted_by_their_hashes() {
+        let mut counts = HashMap::new();
+        let mut told = |of: &[&str], identity: Identity| -> Vec<String> {
+            let each = of.iter().map(|_| identity);
+            let rows = numbered(ids(of), each, &mut counts).unwrap();
+            let ids = rows.column(0).as_string::<i32>();
+            ids.iter().flatten().map(str::to_owned).collect()
+        };
+        assert_eq!(told(&["x", "y", "x"], Identity::Counted), ["x", "y", "x-2"]);
+        assert_eq!(told(&["y", "z"], Identity::Counted), ["y-2", "z"]);
+        assert_eq!(told(&["y-2", "x"], Identity::Named), ["y-2", "x"]);
+    }
 }
