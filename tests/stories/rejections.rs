@@ -94,6 +94,38 @@ async fn rows_that_do_not_fit_wait_and_move_once_they_do() {
     }
 }
 
+/// Of rows without a key as many wait as were rejected, less those that are deleted.
+#[tokio::test]
+async fn equal_rows_without_a_key_wait_one_by_one() {
+    let sql = "CREATE DATABASE d; CREATE TABLE d.t (v VARCHAR(20));
+        INSERT INTO d.t VALUES ('7'), ('seven'), ('seven'), ('seven')";
+    let world = World::with(Flavor::MariaDb, sql).await;
+    world.configure(Setup {
+        connection: TYPED,
+        ..Setup::default()
+    });
+    let waiting = || world.number("SELECT count(*) FROM _tributary.rejected");
+    assert_eq!(sync(&world, &[]).await, [4, 1, 3]);
+    assert_eq!(waiting(), 3);
+    let delete = "DELETE FROM d.t WHERE v = 'seven' LIMIT 1";
+    world.server.execute(delete).await;
+    sync(&world, &[]).await;
+    assert_eq!(waiting(), 2);
+    // As text they fit: one comes, and is told from those that wait.
+    world.configure(Setup::default());
+    let insert = "INSERT INTO d.t VALUES ('seven')";
+    for change in [insert, delete, insert] {
+        world.server.execute(change).await;
+        sync(&world, &[]).await;
+        assert_eq!(waiting(), 2, "{change}");
+    }
+    assert_eq!(sync(&world, &["--retry-rejected"]).await, [2, 2, 0]);
+    assert_eq!(waiting(), 0);
+    let rows =
+        "SELECT concat_ws(' ', v, v__v_text) FROM d.t WHERE NOT _tributary_deleted ORDER BY 1";
+    assert_eq!(ids(&world, rows), ["7", "seven", "seven", "seven"]);
+}
+
 #[tokio::test]
 async fn a_stream_that_rejects_too_much_stops_alone() {
     let world = world().await;

@@ -17,7 +17,7 @@ use tributary_model::{
 
 use crate::connection::{Connection, SyncRequest};
 use crate::ledger::{Ending, Ledger, add};
-use crate::loading::new_load_id;
+use crate::loading::{Copies, new_load_id};
 use crate::normalize::{Shaped, Table};
 use crate::observer::{Event, Observer};
 use crate::plan::{known, selected, table_of, tables, ways_of_now};
@@ -63,8 +63,9 @@ async fn run(
     };
     let mut load = connection.destination.begin(&plan, &fence).await?;
     let mut counts = BTreeMap::new();
+    let mut copies = connection.source.counts().then(Copies::default);
     for (stream, table) in &tables {
-        let count = again(stream, table, load.as_mut()).await?;
+        let count = again(stream, table, load.as_mut(), copies.as_mut()).await?;
         if count.rows_read > 0 {
             observer.notice(&Event::Read {
                 stream,
@@ -114,8 +115,13 @@ async fn decide(
     Ok(kept)
 }
 
-/// Tries what waits of one stream.
-async fn again(stream: &StreamName, table: &Table, load: &mut dyn AnyLoad) -> Result<StreamCount> {
+/// Tries what waits of one stream; `copies` counts equal rows, where the source does.
+async fn again(
+    stream: &StreamName,
+    table: &Table,
+    load: &mut dyn AnyLoad,
+    mut copies: Option<&mut Copies>,
+) -> Result<StreamCount> {
     let mut count = StreamCount::default();
     loop {
         let taken = load.take_rejected(stream, ROWS).await?;
@@ -132,6 +138,10 @@ async fn again(stream: &StreamName, table: &Table, load: &mut dyn AnyLoad) -> Re
             bytes_read: 0,
         };
         add(&mut count, &more);
+        let batch = match &mut copies {
+            Some(copies) => copies.number_again(batch, load).await?,
+            None => batch,
+        };
         if !batch.ops.is_empty() {
             load.write(Change::Rows(batch)).await?;
         }

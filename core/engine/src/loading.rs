@@ -31,7 +31,7 @@ mod misfit;
 mod rows;
 
 pub(crate) use commit::new_load_id;
-pub(crate) use copies::copy_id;
+pub(crate) use copies::{Copies, copy_id};
 use misfit::Misfit;
 
 /// The loading of an attempt.

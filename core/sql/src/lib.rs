@@ -11,6 +11,7 @@
 
 mod carry;
 pub mod cell;
+mod copies;
 mod dialect;
 mod evolve;
 mod history;

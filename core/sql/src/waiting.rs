@@ -9,6 +9,9 @@
 //! ([`Waiting::note`]), and every change of a load passes here, in order. Each answer says what has to
 //! leave the table of rejected rows before anything else is done.
 //!
+//! Where rows have no key, and the destination counts equal ones, each waits for itself; see
+//! `copies`.
+//!
 //! Deliberately absent: the table itself. A destination reads and writes it in its own words.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -16,9 +19,10 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use arrow_array::{ArrayRef, RecordBatch};
 use serde_json::Value;
-use tributary_model::{Mode, Rejection, StreamName, TableName, TablePlan};
+use tributary_model::{Mode, Op, Rejection, StreamName, TableName, TablePlan};
 
 use crate::cell::cell;
+use crate::copies::{self, Copies};
 
 /// Keys that are known by heart; where more rows wait, each change is looked up. // G6
 pub const MOST_WAITING: usize = 1_000_000;
@@ -26,8 +30,24 @@ pub const MOST_WAITING: usize = 1_000_000;
 /// The keys of the rows that wait, by stream and table, as hashes.
 #[derive(Debug, Default)]
 pub struct Waiting {
-    keys: BTreeMap<(StreamName, String), HashSet<u64>>,
+    tables: BTreeMap<(StreamName, String), Known>,
     count: usize,
+    counts: Equal,
+}
+
+/// Whether a destination tells how many equal rows a table without a key has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Equal {
+    #[default]
+    One,
+    Counted,
+}
+
+/// What waits of one table.
+#[derive(Debug, Default)]
+struct Known {
+    keys: HashSet<u64>,
+    copies: Copies,
 }
 
 /// A row for the table of rejected rows.
@@ -51,23 +71,39 @@ pub struct Rejected<'r> {
 }
 
 impl Waiting {
+    /// For a destination that counts equal rows of a table without a key.
+    #[must_use]
+    pub fn counting() -> Self {
+        Self {
+            counts: Equal::Counted,
+            ..Self::default()
+        }
+    }
+
     /// Takes a row that waits when the load begins; whether more of them are to be told.
     pub fn note(&mut self, stream: &StreamName, table: &str, key: &str) -> bool {
         self.count += 1;
-        self.add(stream, table.to_owned(), key);
+        let known = self.add(stream, table.to_owned(), key);
+        if let Some(id) = copies::of_key(key) {
+            known.copies.note(id);
+        }
         self.count <= MOST_WAITING
     }
 
     /// Whether anything may wait of the plan's table.
     #[must_use]
     pub fn any(&self, plan: &TablePlan) -> bool {
-        self.is_more() || self.keys.get(&place(plan)).is_some_and(|k| !k.is_empty())
+        let known = self.tables.get(&place(plan));
+        self.is_more() || known.is_some_and(|known| !known.keys.is_empty())
     }
 
     /// Rows are loaded: these keys' rows are older, and leave.
-    pub fn loaded(&mut self, plan: &TablePlan, rows: &RecordBatch) -> Vec<String> {
+    pub fn loaded(&mut self, plan: &TablePlan, ops: &[Op], rows: &RecordBatch) -> Vec<String> {
         if plan.mode == Mode::Append || !self.any(plan) {
             return Vec::new(); // in `append` every change is a row of its own
+        }
+        if self.is_counted(plan) {
+            return self.end_copies(plan, ops, rows);
         }
         let columns = key_columns(plan, rows);
         let keys = (0..rows.num_rows()).filter_map(|row| key_in(&columns, row));
@@ -83,6 +119,9 @@ impl Waiting {
         rejections: &'r [Rejection],
         within: Option<&Within<'_>>,
     ) -> Rejected<'r> {
+        if let Some(plan) = plan.filter(|plan| self.is_counted(plan)) {
+            return self.reject_copies(plan, rejections, within);
+        }
         let keys: Vec<Option<String>> = rejections.iter().map(|r| key_of(plan, &r.row)).collect();
         let places = |index: usize| within.and_then(|batch| batch.at.get(index).copied());
         let mut last: HashMap<String, usize> = HashMap::new();
@@ -123,14 +162,15 @@ impl Waiting {
 
     /// The table is emptied or begins anew: nothing of it waits any more.
     pub fn void(&mut self, stream: &StreamName, table: &TableName) {
-        self.keys.remove(&(stream.clone(), table.to_string()));
+        self.tables.remove(&(stream.clone(), table.to_string()));
     }
 
     /// What waits for the table beside waits for the plan's, in whose place it is now, and nothing else.
     pub fn moved(&mut self, plan: &TablePlan, from: &TableName) {
         self.void(&plan.stream, &plan.table);
-        if let Some(keys) = self.keys.remove(&(plan.stream.clone(), from.to_string())) {
-            self.keys.insert(place(plan), keys);
+        let from = (plan.stream.clone(), from.to_string());
+        if let Some(known) = self.tables.remove(&from) {
+            self.tables.insert(place(plan), known);
         }
     }
 
@@ -139,16 +179,82 @@ impl Waiting {
         self.count > MOST_WAITING
     }
 
-    fn add(&mut self, stream: &StreamName, table: String, key: &str) {
-        let keys = self.keys.entry((stream.clone(), table)).or_default();
-        keys.insert(hash(key));
+    fn is_counted(&self, plan: &TablePlan) -> bool {
+        self.counts == Equal::Counted && copies::counts(plan)
+    }
+
+    fn add(&mut self, stream: &StreamName, table: String, key: &str) -> &mut Known {
+        let known = self.tables.entry((stream.clone(), table)).or_default();
+        known.keys.insert(hash(key));
+        known
+    }
+
+    /// Each delete of a row that waits ends the wait of one; a row that comes ends none.
+    fn end_copies(&mut self, plan: &TablePlan, ops: &[Op], rows: &RecordBatch) -> Vec<String> {
+        let is_more = self.is_more();
+        let known = self.tables.entry(place(plan)).or_default();
+        let mut gone = Vec::new();
+        for (id, op) in ids(plan, rows).into_iter().zip(ops) {
+            let Some(id) = id else { continue };
+            match op {
+                Op::Read | Op::Create | Op::Update => known.copies.loaded(id),
+                Op::Delete | Op::Truncate if known.copies.is_meant(id) => {
+                    let first = || is_more.then_some((id.0, 1));
+                    let key = known.copies.remove(id).or_else(first).map(copies::key);
+                    if let Some(key) = key {
+                        known.keys.remove(&hash(&key));
+                        gone.push(key);
+                    }
+                }
+                Op::Delete | Op::Truncate => {}
+            }
+        }
+        gone
+    }
+
+    /// Each waits for itself. An update is a row that is written once more, as it is.
+    fn reject_copies<'r>(
+        &mut self,
+        plan: &TablePlan,
+        rejections: &'r [Rejection],
+        within: Option<&Within<'_>>,
+    ) -> Rejected<'r> {
+        let deleted = within.map(|batch| batch.deleted(plan)).unwrap_or_default();
+        let known = self.tables.entry(place(plan)).or_default();
+        let mut lines = Vec::with_capacity(rejections.len());
+        for (index, rejection) in rejections.iter().enumerate() {
+            let id = plan.key.first().and_then(|id| rejection.row.get(id));
+            let id = id.and_then(Value::as_str).and_then(copies::parse);
+            if let (Some(id), Some(within)) = (id, within) {
+                let place = within.at.get(index);
+                if deleted.get(&id).zip(place).is_some_and(|(by, at)| by > at) {
+                    continue;
+                }
+                let op = place.and_then(|place| within.ops.get(*place));
+                if op == Some(&Op::Update) && id.1 <= known.copies.count(id) {
+                    continue;
+                }
+                known.copies.rejected(id);
+            }
+            let key = id.map(|id| copies::key(known.copies.add(id)));
+            known.keys.extend(key.as_deref().map(hash));
+            lines.push(Line {
+                rejection,
+                table: Some(plan.table.to_string()),
+                key,
+            });
+        }
+        Rejected {
+            gone: Vec::new(),
+            lines,
+        }
     }
 
     /// Those of `keys` that may wait; they do no more.
     fn end_wait(&mut self, plan: &TablePlan, keys: HashSet<String>) -> Vec<String> {
         let is_more = self.is_more();
-        let known = self.keys.entry(place(plan)).or_default();
-        let waits = |key: &String| known.remove(&hash(key)) || is_more;
+        let known = self.tables.entry(place(plan)).or_default();
+        let waits = |key: &String| known.keys.remove(&hash(key)) || is_more;
         keys.into_iter().filter(waits).collect()
     }
 }
@@ -158,6 +264,8 @@ impl Waiting {
 pub struct Within<'b> {
     /// All its rows, as they came.
     pub rows: &'b RecordBatch,
+    /// What happened to each.
+    pub ops: &'b [Op],
     /// Which of them the rejected ones are, in the order of these.
     pub at: &'b [usize],
 }
@@ -172,6 +280,14 @@ impl Within<'_> {
                 *last = row.max(*last);
             }
         }
+    }
+
+    /// Where each row is deleted last.
+    fn deleted(&self, plan: &TablePlan) -> HashMap<copies::Id, usize> {
+        let rows = ids(plan, self.rows).into_iter().zip(self.ops).enumerate();
+        rows.filter(|(_, (_, op))| **op == Op::Delete)
+            .filter_map(|(row, (id, _))| Some((id?, row)))
+            .collect()
     }
 }
 
@@ -213,6 +329,16 @@ impl Cleared {
 
 fn place(plan: &TablePlan) -> (StreamName, String) {
     (plan.stream.clone(), plan.table.to_string())
+}
+
+/// The identities of rows without another key.
+fn ids(plan: &TablePlan, rows: &RecordBatch) -> Vec<Option<copies::Id>> {
+    let columns = key_columns(plan, rows);
+    let id = |row| {
+        let id = cell(columns.first()?, row);
+        id.as_str().and_then(copies::parse)
+    };
+    (0..rows.num_rows()).map(id).collect()
 }
 
 /// The columns of the key in their order; none where rows are not told apart by one.

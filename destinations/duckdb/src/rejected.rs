@@ -11,7 +11,7 @@ use serde_json::Value;
 use tributary_model::{
     Error, LoadPlan, Mode, Old, Rejection, Result, StreamName, TableName, TablePlan,
 };
-use tributary_sql::{Line, MOST_WAITING, Waiting, Within, cell};
+use tributary_sql::{Line, MOST_WAITING, Screened, Waiting, Within, cell};
 
 use crate::append::{Place, append, batch_of};
 use crate::error::Explain;
@@ -35,7 +35,7 @@ pub(crate) fn waiting(site: &Site) -> Result<Waiting> {
         .explain(doing)?;
     let of = params![site.load.connection.as_str(), MOST_WAITING as u64 + 1];
     let mut rows = statement.query(of).explain(doing)?;
-    let mut waiting = Waiting::default();
+    let mut waiting = Waiting::counting();
     while let Some(row) = rows.next().explain(doing)? {
         let stream: String = row.get(0).explain(doing)?;
         let table: Option<String> = row.get(1).explain(doing)?;
@@ -50,9 +50,9 @@ pub(crate) fn loaded(
     site: &Site,
     waiting: &mut Waiting,
     plan: &TablePlan,
-    rows: &RecordBatch,
+    rows: &Screened,
 ) -> Result<()> {
-    let gone = waiting.loaded(plan, rows);
+    let gone = waiting.loaded(plan, &rows.ops, &rows.rows);
     forget(site, plan, &gone)
 }
 

@@ -176,13 +176,14 @@ impl Transaction {
         let presence = batch.presence;
         check_shape(&plan, &batch)?;
         self.target(&plan)?;
-        let all = batch.rows.clone();
+        let (all, ops) = (batch.rows.clone(), batch.ops.clone());
         let mut rows = screen(&plan, batch)?;
-        rejected::loaded(&self.site, &mut self.waiting, &plan, &rows.rows)?;
+        rejected::loaded(&self.site, &mut self.waiting, &plan, &rows)?;
         if !rows.rejected.is_empty() {
             *self.rejected.entry(plan.stream.clone()).or_default() += rows.rejected.len() as u64;
             let within = Within {
                 rows: &all,
+                ops: &ops,
                 at: &rows.at,
             };
             let (site, plan) = (&self.site, Some(plan.as_ref()));

@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use tributary_model::{
-    ConnectionName, Deletes, Error, ErrorKind, Fence, Mode, Old, Rejection, Result, StreamName,
+    ConnectionName, Deletes, Error, ErrorKind, Fence, Mode, Old, Op, Rejection, Result, StreamName,
     TableName, TablePlan,
 };
 use tributary_sql::{Cleared, Line, Waiting, Within};
@@ -97,8 +97,8 @@ impl Rejected {
     }
 
     /// Rows are loaded: what waits of their keys is older.
-    pub(crate) fn loaded(&mut self, plan: &TablePlan, rows: &RecordBatch) {
-        let gone = self.waiting.loaded(plan, rows);
+    pub(crate) fn loaded(&mut self, plan: &TablePlan, ops: &[Op], rows: &RecordBatch) {
+        let gone = self.waiting.loaded(plan, ops, rows);
         self.end(plan, gone);
     }
 

@@ -118,13 +118,15 @@ impl Session {
     }
 
     fn write_rows(&mut self, batch: Batch) -> Result<()> {
-        let (plan, presence, all) = (batch.plan.clone(), batch.presence, batch.rows.clone());
+        let (plan, presence) = (batch.plan.clone(), batch.presence);
+        let (all, ops) = (batch.rows.clone(), batch.ops.clone());
         let rows = screen(batch)?;
-        self.rejections.loaded(&plan, &all);
+        self.rejections.loaded(&plan, &ops, &all);
         if !rows.rejected.is_empty() {
             *self.rejected.entry(plan.stream.clone()).or_default() += rows.rejected.len() as u64;
             let within = Within {
                 rows: &all,
+                ops: &ops,
                 at: &rows.at,
             };
             self.rejections

@@ -13,7 +13,7 @@ use tributary_model::{
     ConnectionName, Deletes, Error, ErrorKind, LoadPlan, Mode, Old, Rejection, Result, StreamName,
     TableName, TablePlan,
 };
-use tributary_sql::{Cleared, Line, MOST_WAITING, Waiting, Within};
+use tributary_sql::{Cleared, Line, MOST_WAITING, Screened, Waiting, Within};
 
 use crate::error::Explain;
 use crate::session::Session;
@@ -34,7 +34,7 @@ pub(crate) async fn waiting(session: &mut Session, of: &ConnectionName) -> Resul
     let query = sqlx::query(sql)
         .bind(of.as_str())
         .bind(big(MOST_WAITING as u64 + 1));
-    let mut waiting = Waiting::default();
+    let mut waiting = Waiting::counting();
     for row in session.ask(query, doing).await? {
         let stream: String = row.try_get(0).explain(doing)?;
         let table: &str = row.try_get(1).explain(doing)?;
@@ -48,9 +48,9 @@ pub(crate) async fn loaded(
     site: &mut Site,
     waiting: &mut Waiting,
     plan: &TablePlan,
-    rows: &RecordBatch,
+    rows: &Screened,
 ) -> Result<()> {
-    let gone = waiting.loaded(plan, rows);
+    let gone = waiting.loaded(plan, &rows.ops, &rows.rows);
     forget(site, plan, gone).await
 }
 

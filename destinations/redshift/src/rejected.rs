@@ -12,7 +12,7 @@ use tributary_model::{
     ConnectionName, Deletes, Error, ErrorKind, LoadPlan, Mode, Rejection, Result, StreamName,
     TableName, TablePlan,
 };
-use tributary_sql::{Cleared, Line, MOST_WAITING, Waiting, Within};
+use tributary_sql::{Cleared, Line, MOST_WAITING, Screened, Waiting, Within};
 
 use crate::dialect::TEXT_BYTES;
 use crate::session::{Row, Session};
@@ -34,7 +34,7 @@ pub(crate) async fn waiting(session: &mut Session, of: &ConnectionName) -> Resul
         literal(of.as_str()),
         MOST_WAITING + 1
     );
-    let mut waiting = Waiting::default();
+    let mut waiting = Waiting::counting();
     for row in session
         .ask(&sql, "reading which rows were rejected")
         .await?
@@ -60,9 +60,9 @@ pub(crate) async fn loaded(
     site: &mut Site,
     waiting: &mut Waiting,
     plan: &TablePlan,
-    rows: &RecordBatch,
+    rows: &Screened,
 ) -> Result<()> {
-    let gone = waiting.loaded(plan, rows);
+    let gone = waiting.loaded(plan, &rows.ops, &rows.rows);
     forget(site, plan, gone).await
 }
 

@@ -210,14 +210,15 @@ impl Transaction {
         let presence = batch.presence;
         check_shape(&plan, &batch)?;
         self.follow(&plan).await?;
-        let all = batch.rows.clone();
+        let (all, ops) = (batch.rows.clone(), batch.ops.clone());
         let mut rows = screen(&plan, batch)?;
         let (site, waiting) = (&mut self.site, &mut self.waiting);
-        rejected::loaded(site, waiting, &plan, &rows.rows).await?;
+        rejected::loaded(site, waiting, &plan, &rows).await?;
         if !rows.rejected.is_empty() {
             *self.rejected.entry(plan.stream.clone()).or_default() += rows.rejected.len() as u64;
             let within = Within {
                 rows: &all,
+                ops: &ops,
                 at: &rows.at,
             };
             rejected::reject(site, waiting, Some(&plan), &rows.rejected, Some(&within)).await?;

@@ -4,6 +4,7 @@
 //! the hash as its id, the second `<hash>-2`, the third `<hash>-3`. A row that comes takes the number
 //! behind the last; a row that goes takes the last away. So the ids of the rows that are there are
 //! always those from 1 to their count, and which of them goes makes no difference: they are equal.
+//! Where none is there, the one that goes was rejected: it is called `<hash>-0`, and waits no more.
 //!
 //! Why it holds: only the count decides about an id, and the count is what the destination holds,
 //! asked within the load, moved on by every row since. A load that is dropped takes its counts along.
@@ -28,7 +29,7 @@ const KNOWN: usize = if cfg!(test) { 4 } else { 250_000 };
 
 /// What a load knows of equal rows.
 #[derive(Debug, Default)]
-pub(super) struct Copies(BTreeMap<TableName, Counts>);
+pub(crate) struct Copies(BTreeMap<TableName, Counts>);
 
 #[derive(Debug, Default)]
 struct Counts {
@@ -50,6 +51,26 @@ impl Copies {
     /// Notes that some rows of a table may be gone.
     pub(super) fn unsure(&mut self, table: &TableName) {
         self.0.remove(table);
+    }
+
+    /// Gives rows that were rejected, and fit now, ids of their own: they come as any rows, whatever
+    /// they were called when they were rejected.
+    pub(crate) async fn number_again(
+        &mut self,
+        batch: Batch,
+        load: &mut dyn AnyLoad,
+    ) -> Result<Batch> {
+        let Some(place) = place_of_id(&batch.plan) else {
+            return Ok(batch);
+        };
+        let ids = batch.rows.column(place).as_string::<i32>();
+        let hashes = ids.iter().map(|id| id?.split('-').next());
+        let hashes: StringArray = hashes.collect();
+        if hashes.iter().any(|id| hash(id).is_err()) {
+            return Ok(batch); // rejected when the table had a key
+        }
+        let batch = with_column(batch, place, Arc::new(hashes))?;
+        self.number(batch, load).await
     }
 
     /// Gives every row its own id.
@@ -110,7 +131,7 @@ impl Counts {
             let count = self.rows.entry(*hash).or_default();
             let own = match op {
                 Op::Delete | Op::Truncate => {
-                    let last = (*count).max(1);
+                    let last = *count;
                     *count = count.saturating_sub(1);
                     last
                 }
@@ -262,6 +283,29 @@ mod tests {
             [id(7) + "-2", id(7), id(7), id(1) + "-2"]
         );
         assert_eq!(load.asked, 1, "what is known is not asked again");
+    }
+
+    #[tokio::test]
+    async fn a_row_that_goes_and_is_not_there_was_rejected() {
+        let (mut copies, mut load) = (Copies::default(), Known::default());
+        let rows = [(7, Op::Delete), (7, Op::Create), (7, Op::Delete)];
+        assert_eq!(
+            numbered(&mut copies, &mut load, &rows).await,
+            [id(7) + "-0", id(7), id(7)]
+        );
+    }
+
+    #[tokio::test]
+    async fn rejected_rows_are_numbered_anew() {
+        let (mut copies, mut load) = (Copies::default(), Known::default());
+        load.rows.insert(id(7), 1);
+        let ids = StringArray::from(vec![id(7) + "-2", id(7), id(1)]);
+        let given = batch(&[(7, Op::Read), (7, Op::Read), (1, Op::Read)]);
+        let given = with_column(given, 0, Arc::new(ids)).unwrap();
+        let batch = copies.number_again(given, &mut load).await.unwrap();
+        let ids = batch.rows.column(0).as_string::<i32>();
+        let ids: Vec<_> = ids.iter().flatten().collect();
+        assert_eq!(ids, [id(7) + "-2", id(7) + "-3", id(1)]);
     }
 
     #[tokio::test]

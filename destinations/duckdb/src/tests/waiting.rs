@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Int64Array, StringArray};
 use tributary_model::{
-    Change, DataType, Deletes, Destination, Load, Mode, Op, Presence, State, TablePlan,
+    Change, DataType, Deletes, Destination, Load, Mode, Op, Presence, Rejection, State, TablePlan,
     TruncateKind,
 };
 
@@ -124,4 +124,45 @@ async fn a_file_of_an_earlier_version_gets_what_it_lacks() {
     assert_eq!(taken.len(), 0, "nobody knows whether newer ones have come");
     load.commit(&commit(State::default())).await.unwrap();
     assert_eq!(fixture.text(WAITING).await, "null");
+}
+
+#[tokio::test]
+async fn without_a_key_equal_rows_wait_one_by_one() {
+    const HASH: &str = "0123456789abcdef0123456789abcdef";
+    const COUNT: &str = "SELECT count(*) FROM _tributary.rejected";
+    let mut fixture = Fixture::new().await;
+    let mut plan = orders(Mode::Merge, Deletes::Hard);
+    plan.columns = vec![
+        column("_tributary_id", DataType::Text),
+        column("doc", DataType::Json),
+    ];
+    plan.key = vec!["_tributary_id".to_owned()];
+    let plan = Arc::new(plan);
+    let row = |id: String, doc: &str, op: Op| {
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(StringArray::from(vec![id])),
+            Arc::new(StringArray::from(vec![doc])),
+        ];
+        batch(&plan, Presence::Possible, vec![op], columns)
+    };
+    let rejection = Rejection {
+        stream: plan.stream.clone(),
+        column: None,
+        value: None,
+        reason: "odd".to_owned(),
+        row: serde_json::json!({"_tributary_id": HASH, "doc": "!"}),
+        hidden: Vec::new(),
+    };
+    let two = Change::Rejected(vec![rejection; 2]);
+    fixture.load(&[&plan], vec![two]).await;
+    let another = row(HASH.to_owned(), "!", Op::Create);
+    fixture.load(&[&plan], vec![another]).await;
+    assert_eq!(fixture.text(COUNT).await, "3");
+    let fits = row(HASH.to_owned(), "{}", Op::Create);
+    fixture.load(&[&plan], vec![fits]).await;
+    assert_eq!(fixture.text(COUNT).await, "3");
+    let goes = row(format!("{HASH}-0"), "!", Op::Delete);
+    fixture.load(&[&plan], vec![goes]).await;
+    assert_eq!(fixture.text(COUNT).await, "2");
+    assert_eq!(fixture.text("SELECT count(*) FROM shop.orders").await, "1");
 }
