@@ -13,6 +13,7 @@ mod newcomers;
 mod replay;
 pub(crate) mod standing;
 mod touched;
+mod turns;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -36,6 +37,7 @@ use crate::tables::{Phase, TableIndex, Tables};
 
 use changes::Mapped;
 use touched::Touched;
+use turns::Turns;
 
 /// Changes wait at most so long for company before they are sent.
 const LINGER: Duration = Duration::from_millis(200);
@@ -44,6 +46,8 @@ const LINGER: Duration = Duration::from_millis(200);
 const TELL: Duration = Duration::from_secs(5);
 /// While the log has no pause, copies get their turn after so many of its events.
 const TURN: u32 = 64;
+/// The clock is asked after so many only: events are many.
+const LOOK: u32 = 256;
 
 /// A copy that goes on.
 pub(crate) struct Running {
@@ -55,6 +59,8 @@ pub(crate) struct Running {
     touched: Option<Touched>,
     /// Whether the log has touched the table at all since then.
     disturbed: bool,
+    /// Whether rows of it have left.
+    sent: bool,
 }
 
 impl Running {
@@ -66,6 +72,7 @@ impl Running {
             released: false,
             touched: None,
             disturbed: false,
+            sent: false,
         }
     }
 }
@@ -100,6 +107,8 @@ pub(crate) struct Progress {
     /// Whether the shared cursor sent last names some of them.
     sent_unsettled: bool,
     jobs: BTreeMap<JobId, Running>,
+    /// The copy whose rows are about to leave.
+    in_hand: Option<JobId>,
     /// The copy that everything else waits for.
     exclusive: Option<JobId>,
     /// Whether all copies are complete; looked up again only after something begins anew.
@@ -113,7 +122,10 @@ pub(crate) struct Progress {
     copied: u64,
     /// Changed rows that wait, and since when.
     waiting: (usize, Option<Instant>),
-    events: u32,
+    /// When copies get their turn.
+    turns: Turns,
+    /// When the clock is asked.
+    looks: Turns,
     /// When it was last said how far the log has been read.
     told: Instant,
     /// When it was last said where the reading stands in the log.
@@ -139,6 +151,7 @@ impl Progress {
             unsettled: BTreeSet::new(),
             sent_unsettled: false,
             jobs: BTreeMap::new(),
+            in_hand: None,
             exclusive: None,
             all_copied: false,
             mapped: HashMap::new(),
@@ -146,7 +159,8 @@ impl Progress {
             touched: BTreeSet::new(),
             copied: 1,
             waiting: (0, None),
-            events: 0,
+            turns: Turns::every(TURN),
+            looks: Turns::every(LOOK),
             told: Instant::now(),
             stood: None,
             retention: None,
@@ -189,8 +203,9 @@ impl Reader<'_> {
             return self.copied(id, copied).await;
         }
         let may_copy = self.log.is_boundary() && self.copier.running() > 0;
-        self.progress.events += 1;
-        if may_copy && self.progress.events.is_multiple_of(TURN) {
+        self.progress.turns.count();
+        self.progress.looks.count();
+        if may_copy && self.progress.turns.take() {
             let ready = tokio::task::unconstrained(self.copier.next()).now_or_never();
             if let Some((id, copied)) = ready {
                 return self.copied(id, copied).await;
@@ -269,13 +284,15 @@ impl Reader<'_> {
     async fn send_if_full(&mut self) -> Result<()> {
         const ROWS: usize = 32_768;
         let (rows, since) = self.progress.waiting;
-        // The clock is asked now and then only: events are many.
-        let is_due = self.progress.events.is_multiple_of(256)
-            && since.is_some_and(|since| since.elapsed() >= LINGER);
-        if self.log.is_boundary() && (rows >= ROWS || is_due) {
-            return self.send_everything().await;
+        if !self.log.is_boundary() {
+            return Ok(());
         }
-        if self.progress.events.is_multiple_of(256) {
+        let looks = self.progress.looks.take();
+        let is_due = looks && since.is_some_and(|since| since.elapsed() >= LINGER);
+        if rows >= ROWS || is_due {
+            self.send_everything().await?;
+        }
+        if looks {
             return self.tell().await;
         }
         Ok(())

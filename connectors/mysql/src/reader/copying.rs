@@ -13,7 +13,7 @@ use crate::failure::{is_definition_changed, server_code};
 use crate::snapshot::{Batch, Copied, Job, JobId, Low, Piece, segments};
 use crate::tables::{Part, Phase, Table, TableIndex};
 
-use super::touched::Touched;
+use super::touched::{Touched, overfull};
 use super::{Reader, Running};
 
 /// What the touched keys of all copies may take together. // G6
@@ -174,24 +174,29 @@ impl Reader<'_> {
     }
 
     /// Begins copies again whose touched keys have become too many: behind the place that has been
-    /// reached, and without these. Rows that have left have moved their part on, and a part that
-    /// waits for its high mark is nearer to it the next time, so this comes to an end.
+    /// reached, and without these. Rows that have left have moved their part on, and a copy whose rows
+    /// are in hand sends them first: so this comes to an end.
     pub(super) fn begin_overfull_again(&mut self) {
-        let share = TOUCHED_BYTES / self.settings.parallelism.max(1);
-        let is_overfull = |running: &Running| {
-            let touched = running.touched.as_ref();
-            touched.is_some_and(|touched| touched.bytes() > share)
-        };
         let jobs = self.progress.jobs.iter();
-        let overfull: Vec<(JobId, TableIndex)> = jobs
-            .filter(|(_, running)| is_overfull(running))
-            .map(|(id, running)| (*id, running.table))
+        let sizes = jobs
+            .filter_map(|(id, running)| Some((*id, running.touched.as_ref()?.bytes())))
             .collect();
-        for (id, index) in overfull {
-            let stream = &self.tables[index].stream;
-            tracing::debug!(%stream, "too many keys change while a part is copied; it begins again");
+        for id in overfull(sizes, TOUCHED_BYTES, self.progress.in_hand) {
+            let Some(Running { table, sent, .. }) = self.progress.jobs.remove(&id) else {
+                continue;
+            };
             self.copier.cancel(id);
-            self.progress.jobs.remove(&id);
+            let index = table;
+            let stream = &self.tables[index].stream;
+            if sent {
+                tracing::debug!(%stream, "too many keys change while a part is copied; it begins again");
+            } else {
+                tracing::warn!(
+                    %stream,
+                    "so many keys change that a part of the copy begins again before a row of it was \
+                     sent; if this goes on, copy at a quieter time"
+                );
+            }
             if let Phase::Copying { parts, .. } = &mut self.tables[index].phase {
                 for part in parts.iter_mut().filter(|part| part.job == Some(id)) {
                     part.job = None;
@@ -265,10 +270,12 @@ impl Reader<'_> {
 
     /// Sends copied rows as of this boundary, without those that the log has touched.
     async fn send_copy(&mut self, id: JobId, index: TableIndex, batch: Batch) -> Result<()> {
+        self.progress.in_hand = Some(id);
         self.send_everything().await?; // K is complete up to here, and so is the cursor
-        let Some(running) = self.progress.jobs.get(&id) else {
+        let Some(running) = self.progress.jobs.get_mut(&id) else {
             return Ok(());
         };
+        running.sent = true;
         let table = &self.tables[index];
         let rows = match &running.touched {
             Some(touched) if !touched.is_empty() => {
@@ -305,6 +312,8 @@ impl Reader<'_> {
             }
             self.send_cursor(index).await?;
         }
+        self.progress.in_hand = None;
+        self.begin_overfull_again();
         Ok(())
     }
 
