@@ -132,6 +132,15 @@ impl Refused {
         matches!(self, Self::Client(ClientError::Server(error)) if error.code == DENIED)
     }
 
+    /// What to tell after a second try: what the server said last. That our own means fail on this
+    /// machine would hide that it has refused us.
+    fn or(self, second: Self) -> Self {
+        match second {
+            Self::Client(ClientError::Server(_)) => second,
+            Self::Client(_) | Self::Late => self,
+        }
+    }
+
     /// The error with what helps.
     pub(crate) fn explain(self, settings: &Settings) -> Error {
         match self {
@@ -170,7 +179,9 @@ fn login_fix(settings: &Settings) -> String {
 /// machine, where a refused one does not.)
 async fn attempt(settings: &Settings, encrypt: Option<SslOpts>) -> Result<Conn, Refused> {
     match log_in(settings, encrypt).await {
-        Err(refused) if refused.is_a_denial() => bridged(settings).await,
+        Err(refused) if refused.is_a_denial() => {
+            bridged(settings).await.map_err(|second| refused.or(second))
+        }
         outcome => outcome,
     }
 }
@@ -208,5 +219,29 @@ fn options(settings: &Settings, encrypt: Option<SslOpts>) -> OptsBuilder {
     match &settings.endpoint {
         Endpoint::Tcp { host, port } => options.ip_or_hostname(host).tcp_port(*port),
         Endpoint::Socket(path) => options.socket(Some(path.to_string_lossy())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mysql_async::{IoError, ServerError};
+
+    use super::*;
+
+    fn by_server(code: u16) -> Refused {
+        Refused::Client(ClientError::Server(ServerError {
+            code,
+            message: String::new(),
+            state: String::new(),
+        }))
+    }
+
+    #[test]
+    fn a_second_try_that_fails_by_itself_hides_no_refusal() {
+        let no_socket = std::io::Error::from(std::io::ErrorKind::PermissionDenied);
+        let no_socket = Refused::Client(ClientError::Io(IoError::Io(no_socket)));
+        assert!(by_server(1045).or(no_socket).is_a_denial());
+        assert!(by_server(1045).or(Refused::Late).is_a_denial());
+        assert!(!by_server(1045).or(by_server(1040)).is_a_denial());
     }
 }

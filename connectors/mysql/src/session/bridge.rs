@@ -79,8 +79,13 @@ impl Door {
             random_server_id(),
             random_server_id()
         );
-        let path = std::env::temp_dir().join(name);
-        let listener = UnixListener::bind(&path)?;
+        let folder = std::env::temp_dir();
+        let path = folder.join(name);
+        let listener = UnixListener::bind(&path).map_err(|cause| {
+            let folder = folder.display();
+            let what = format!("no socket can be made in {folder} (see TMPDIR): {cause}");
+            io::Error::new(cause.kind(), what)
+        })?;
         Ok(Self { path, listener })
     }
 
