@@ -22,6 +22,8 @@ use crate::start::{Start, fresh};
 
 /// The server's code for a table that is not there.
 const NO_SUCH_TABLE: u16 = 1146;
+/// The same, where its database has gone with it.
+const NO_SUCH_DATABASE: u16 = 1049;
 
 /// The state that goes on from the end of the log with the tables that `state` has.
 pub(crate) async fn forward(settings: &Settings, state: &State<Cursor>) -> Result<State<Cursor>> {
@@ -97,11 +99,15 @@ async fn hold_layouts(
         let looked = conn.query_drop(format!("SELECT 1 FROM {table} LIMIT 0"));
         match looked.await.map_err(|error| classify(error, doing)) {
             // What is not there any more has no columns.
-            Err(error) if server_code(&error) != Some(NO_SUCH_TABLE) => return Err(error),
+            Err(error) if !is_gone(server_code(&error)) => return Err(error),
             Ok(()) | Err(_) => {}
         }
     }
     Ok(conn)
+}
+
+fn is_gone(code: Option<u16>) -> bool {
+    matches!(code, Some(NO_SUCH_TABLE | NO_SUCH_DATABASE))
 }
 
 /// The columns of all tables at a place in a log that does not name them.
