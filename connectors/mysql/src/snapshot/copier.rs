@@ -223,6 +223,8 @@ async fn run(shared: &Shared, id: JobId, job: &Job, told: Told) -> Result<bool> 
         None => link::open(&shared.settings).await?,
     };
     shared.pace.wait_for_calm(&mut link, &shared.server).await?;
+    // Rows that a cancelled job has read are waited for all the same.
+    shared.pace.read(0).await;
     shared.say(id, Copied::Ready).await?;
     let low = told.low.await.map_err(|_| forgotten())?;
     let fence = Fence::of(&shared.server);
