@@ -16,6 +16,7 @@ mod dialect;
 mod evolve;
 mod history;
 mod ledger;
+mod long_rows;
 mod merge;
 mod restage;
 mod rows;
@@ -33,7 +34,9 @@ pub use merge::{
 };
 pub use restage::{Restaged, restage};
 pub use rows::select_rows;
-pub use screen::{Lengths, Limits, Screened, escaped_units, json_fault, json_numbers, screen};
+pub use screen::{
+    Lengths, Limits, Screened, escaped_units, json_fault, json_numbers, screen, screen_rows,
+};
 pub use waiting::{Cleared, Line, MOST_WAITING, Rejected, Waiting, Within};
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ use tributary_model::{
 };
 
 use crate::cell;
+use crate::long_rows::long_rows;
 
 /// What one warehouse can hold.
 #[derive(Clone, Debug)]
@@ -79,8 +80,31 @@ struct Fault {
 /// # Errors
 /// Fails where the batch does not have the shape of the plan.
 pub fn screen(limits: &Limits, plan: &TablePlan, batch: Batch) -> Result<Screened> {
+    screen_rows(limits, usize::MAX, plan, batch)
+}
+
+/// Takes the rows out that can't be held, and those with more than `most` bytes of texts and bytes.
+///
+/// # Errors
+/// Fails where the batch does not have the shape of the plan.
+pub fn screen_rows(
+    limits: &Limits,
+    most: usize,
+    plan: &TablePlan,
+    batch: Batch,
+) -> Result<Screened> {
     let Batch { ops, rows, .. } = batch;
-    let faults = faults(limits, plan, &rows);
+    let mut faults = faults(limits, plan, &rows);
+    let of_key = |column: usize| is_key(plan, &plan.columns[column]);
+    let long = long_rows(most, &rows, of_key).into_iter();
+    faults.extend(long.map(|(row, column, bytes)| Fault {
+        row,
+        column,
+        reason: format!(
+            "a row of {bytes} bytes is longer than the {most} that {} takes",
+            limits.warehouse
+        ),
+    }));
     if faults.is_empty() {
         return Ok(Screened {
             rows,

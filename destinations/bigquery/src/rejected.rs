@@ -16,6 +16,14 @@ const COLUMNS: [&str; 7] = [
     "stream", "table", "column", "value", "reason", "row", "hidden",
 ];
 
+/// The most bytes of a value and of a row here: both fit into one request, whatever was rejected.
+const MOST: usize = 1 << 20;
+
+/// The beginning of what is too long.
+fn cut(text: &str) -> String {
+    text[..text.floor_char_boundary(MOST)].to_owned()
+}
+
 /// Rejected rows of a load.
 #[derive(Debug)]
 pub(crate) struct Rejects {
@@ -47,9 +55,9 @@ impl Rejects {
             each(&|rejection| Some(rejection.stream.to_string())),
             each(&table),
             each(&|rejection| rejection.column.clone()),
-            each(&|rejection| rejection.value.clone()),
+            each(&|rejection| rejection.value.as_deref().map(cut)),
             each(&|rejection| Some(rejection.reason.clone())),
-            each(&|rejection| Some(rejection.row.to_string())),
+            each(&|rejection| Some(cut(&rejection.row.to_string()))),
             each(&|rejection| Some(json!(rejection.hidden).to_string())),
         ])
     }
@@ -84,5 +92,18 @@ impl Rejects {
             instant(load.started_at),
             client.dialect.table(&from)
         ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_too_long_is_cut_between_characters() {
+        assert_eq!(cut("short"), "short");
+        let long = cut(&format!("x{}", "é".repeat(MOST)));
+        assert_eq!(long.len(), MOST - 1);
+        assert!(long.ends_with('é'));
     }
 }

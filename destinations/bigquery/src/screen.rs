@@ -13,6 +13,7 @@ const FIRST_DAY: i32 = -719_162;
 const LAST_DAY: i32 = 2_932_896;
 /// A request has at most ten million bytes, and a row fits into one.
 const VALUE: usize = 9_000_000;
+const COLUMN: usize = 400;
 
 const LIMITS: Limits = Limits {
     warehouse: "BigQuery",
@@ -30,7 +31,9 @@ const LIMITS: Limits = Limits {
 
 /// Takes the rows out that can't be held.
 pub(crate) fn screen(plan: &TablePlan, batch: Batch) -> Result<Screened> {
-    tributary_sql::screen(&LIMITS, plan, batch)
+    // What Arrow adds for each column: its ends, padded, and the layout.
+    let most = VALUE.saturating_sub(plan.columns.len() * COLUMN);
+    tributary_sql::screen_rows(&LIMITS, most, plan, batch)
 }
 
 /// Why `text` can't be a document, which keeps whole numbers of 64 bits and doubles, and rounds others.
@@ -86,8 +89,49 @@ fn numbers(text: &str) -> impl Iterator<Item = &str> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
+    use std::sync::Arc;
+
+    use arrow_array::{ArrayRef, RecordBatch, StringArray};
+    use tributary_model::{
+        DataType, Deletes, Mode, Op, Presence, StreamName, TableColumn, TableName,
+    };
+
     use super::*;
+
+    #[test]
+    fn a_row_fits_into_one_request() {
+        let text = |name: &str| TableColumn {
+            name: name.to_owned(),
+            data_type: DataType::Text,
+            default: None,
+        };
+        let plan = TablePlan {
+            stream: StreamName::within("shop", "notes"),
+            table: TableName {
+                schema: "shop".to_owned(),
+                table: "notes".to_owned(),
+            },
+            mode: Mode::Append,
+            deletes: Deletes::Hard,
+            columns: vec![text("a"), text("b")],
+            key: Vec::new(),
+        };
+        let half = "x".repeat(5_000_000);
+        let column = || -> ArrayRef { Arc::new(StringArray::from(vec!["short", &half])) };
+        let rows = RecordBatch::try_from_iter([("a", column()), ("b", column())]).unwrap();
+        let batch = Batch {
+            plan: Arc::new(plan.clone()),
+            ops: vec![Op::Create; 2],
+            presence: Presence::Possible,
+            rows,
+        };
+        let screened = screen(&plan, batch).unwrap();
+        assert_eq!(screened.rows.num_rows(), 1);
+        assert_eq!(screened.rejected.len(), 1);
+        assert!(screened.rejected[0].reason.contains("10000000 bytes"));
+    }
 
     #[test]
     fn a_document_keeps_its_numbers_or_is_rejected() {
