@@ -1,7 +1,7 @@
 //! Preflight: every right, proved by using it as little as will do.
 //!
 //! A right that is missing is named with its permission and the role that gives it. What a check makes
-//! it drops; a dataset that was not there is made and dropped as well.
+//! it drops, but for `_tributary` and `dataset`, which a first sync may be using already.
 
 use std::sync::Arc;
 
@@ -131,7 +131,8 @@ async fn trial(report: &mut Report, client: &Client, schema: &str) -> bool {
         // What can't be dropped expires, or was never made.
         let _ = client.tables.drop(table).await;
     }
-    if made {
+    // Others may be about to use one that is theirs: only the trial's own goes.
+    if made && schema == TRIAL {
         let drop = format!("DROP SCHEMA IF EXISTS {}", client.dialect.schema(schema));
         let _ = client
             .jobs

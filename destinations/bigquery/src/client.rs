@@ -6,7 +6,7 @@ use tributary_model::{ErrorKind, Result};
 
 use crate::api::Api;
 use crate::dialect::BigQueryDialect;
-use crate::job::Jobs;
+use crate::job::{Ended, Jobs};
 use crate::settings::Settings;
 use crate::tables::Tables;
 use crate::write::Writer;
@@ -38,19 +38,28 @@ impl Client {
         })
     }
 
-    /// Runs a statement that may be run twice.
+    /// Runs a statement that may fail because of another one: again, but once only.
     pub(crate) async fn change(&self, sql: &str, doing: &str) -> Result<()> {
-        let mut tried = 0;
+        let base = uuid::Uuid::new_v4().simple();
+        let (mut tried, mut attempt) = (0, 0);
         loop {
             tried += 1;
-            match self.jobs.run(sql, doing).await {
-                Ok(_) => return Ok(()),
-                Err(error) if error.kind() == ErrorKind::Unavailable && tried < TRIES => {
-                    tracing::debug!(%error, "trying again");
-                    tokio::time::sleep(std::time::Duration::from_millis(200) * tried).await;
+            let id = format!("tributary_{base}_{attempt}");
+            let error = match self.jobs.run_as(&id, sql, doing).await {
+                Ok(Ended::Done) => return Ok(()),
+                // Another one runs only where this one did nothing: else both might.
+                Ok(Ended::Failed(error)) => {
+                    attempt += 1;
+                    error
                 }
-                Err(error) => return Err(error),
+                Ok(Ended::Late(error)) => return Err(error),
+                Err(error) => error,
+            };
+            if error.kind() != ErrorKind::Unavailable || tried >= TRIES {
+                return Err(error);
             }
+            tracing::debug!(%error, "trying again");
+            tokio::time::sleep(std::time::Duration::from_millis(200) * tried).await;
         }
     }
 }

@@ -91,7 +91,8 @@ impl Dialect for BigQueryDialect {
     fn differ(&self, one: &str, other: &str, data_type: DataType) -> String {
         match data_type {
             DataType::Json => {
-                format!("TO_JSON_STRING({one}) IS DISTINCT FROM TO_JSON_STRING({other})")
+                let (one, other) = (document_text(one), document_text(other));
+                format!("{one} IS DISTINCT FROM {other}")
             }
             DataType::Float32 | DataType::Float64 => {
                 format!("CAST({one} AS STRING) IS DISTINCT FROM CAST({other} AS STRING)")
@@ -110,6 +111,12 @@ impl Dialect for BigQueryDialect {
             | DataType::Bytes => format!("{one} IS DISTINCT FROM {other}"),
         }
     }
+}
+
+/// A document as text. `TO_JSON_STRING` alone makes the text `null` of a NULL. `JSON_TYPE` takes nothing
+/// but documents: what is a text already is refused, and never quoted twice.
+pub(crate) fn document_text(document: &str) -> String {
+    format!("IF(JSON_TYPE({document}) IS NULL, NULL, TO_JSON_STRING({document}))")
 }
 
 /// A text value: what means something in BigQuery's texts is written by its number.

@@ -84,6 +84,9 @@ const CONFLICTS: [&str; 3] = [
     "aborted due to",
 ];
 
+/// What BigQuery says where a statement changes more than 4,000 partitions.
+const PARTITIONS: [&str; 2] = ["Too many partitions", "too many partitions"];
+
 /// The error of a reason, with BigQuery's words.
 pub(crate) fn of_reason(reason: &str, message: &str) -> Error {
     if CONFLICTS.iter().any(|words| message.contains(words)) {
@@ -93,6 +96,14 @@ pub(crate) fn of_reason(reason: &str, message: &str) -> Error {
         )
         .because(message.to_owned())
         .fix("Nothing needs to be done: the load is made again.");
+    }
+    if PARTITIONS.iter().any(|words| message.contains(words)) {
+        return Error::new(
+            ErrorKind::Incompatible,
+            "a load changes more partitions than BigQuery lets one statement change",
+        )
+        .because(message.to_owned())
+        .fix("Make the table anew with `granularity: month` in `partition_by`.");
     }
     let known = KNOWN.iter().find(|known| known.reasons.contains(&reason));
     let because = format!("{reason}: {message}");
@@ -174,6 +185,9 @@ mod tests {
         assert_eq!(of(404, "notFound"), ErrorKind::Incompatible);
         assert_eq!(of(400, "invalidQuery"), ErrorKind::Bug);
         assert_eq!(of_answer(502, b"<html>").kind(), ErrorKind::Unavailable);
+        let many =
+            "Too many partitions produced by query, allowed 4000, query produces at least 4001";
+        assert_eq!(of_reason("invalid", many).kind(), ErrorKind::Incompatible);
         assert_eq!(
             of_reason(
                 "invalidQuery",

@@ -39,6 +39,33 @@ pub(crate) enum Known {
     Missing,
 }
 
+/// How a job ended.
+#[derive(Debug)]
+pub(crate) enum Ended {
+    Done,
+    /// It is over and did nothing.
+    Failed(Error),
+    /// It took longer than it may: it is over or will be soon.
+    Late(Error),
+}
+
+impl Ended {
+    fn done(self) -> Result<()> {
+        match self {
+            Self::Done => Ok(()),
+            Self::Failed(error) | Self::Late(error) => Err(error),
+        }
+    }
+
+    fn context(self, doing: &str) -> Self {
+        match self {
+            Self::Done => Self::Done,
+            Self::Failed(error) => Self::Failed(error.context(doing.to_owned())),
+            Self::Late(error) => Self::Late(error.context(doing.to_owned())),
+        }
+    }
+}
+
 impl Jobs {
     pub(crate) fn new(settings: &Settings, api: Api) -> Self {
         let mut labels = settings.labels.clone();
@@ -57,19 +84,21 @@ impl Jobs {
     /// Runs `sql` under a new id and waits until it is done.
     pub(crate) async fn run(&self, sql: &str, doing: &str) -> Result<String> {
         let id = format!("tributary_{}", uuid::Uuid::new_v4().simple());
-        self.run_as(&id, sql, doing).await?;
+        self.run_as(&id, sql, doing).await?.done()?;
         Ok(id)
     }
 
-    /// Runs `sql` under `id`, unless that has happened already, and waits until it is done.
-    pub(crate) async fn run_as(&self, id: &str, sql: &str, doing: &str) -> Result<()> {
+    /// Runs `sql` under `id`, unless that has happened already, and waits until it is over. An error
+    /// means that nobody knows what became of it.
+    pub(crate) async fn run_as(&self, id: &str, sql: &str, doing: &str) -> Result<Ended> {
         tracing::debug!(job = id, sql, "running a job");
         self.insert(id, sql)
             .await
             .map_err(|error| error.context(doing.to_owned()))?;
-        self.wait(id)
-            .await
-            .map_err(|error| error.context(doing.to_owned()))
+        match self.wait(id).await {
+            Ok(ended) => Ok(ended.context(doing)),
+            Err(error) => Err(error.context(doing.to_owned())),
+        }
     }
 
     /// Runs a question and gives its rows.
@@ -131,21 +160,42 @@ impl Jobs {
         }
     }
 
-    /// Waits until a job is done.
-    pub(crate) async fn wait(&self, id: &str) -> Result<()> {
+    /// Waits until a job is over. It goes on whoever can be asked about it: so a service that is away or
+    /// busy is asked again for as long as the job may take.
+    async fn wait(&self, id: &str) -> Result<Ended> {
         let begun = Instant::now();
         let mut pause = FIRST_PAUSE;
         loop {
-            let job = self.api.get(&self.path("jobs", id)).await?.done()?;
-            if job["status"]["state"] == "DONE" {
-                return outcome(&job["status"]["errorResult"]);
-            }
-            if begun.elapsed() > self.timeout + LONGEST_PAUSE {
-                return Err(Error::new(ErrorKind::Unavailable, "a job takes too long")
-                    .fix("Raise `job_timeout` of the destination, or reserve slots."));
+            let is_late = begun.elapsed() > self.timeout + LONGEST_PAUSE;
+            match self.api.get(&self.path("jobs", id)).await {
+                Ok(answer) => {
+                    let job = answer.done()?;
+                    if job["status"]["state"] == "DONE" {
+                        return Ok(self.ended(&job["status"]["errorResult"], begun.elapsed()));
+                    }
+                    if is_late {
+                        return Ok(Ended::Late(late()));
+                    }
+                }
+                Err(error) if is_late || !passes(&error) => return Err(error),
+                Err(error) => tracing::debug!(%error, job = id, "asking for the job again"),
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// What BigQuery says of a job that is over; it ends those that take longer than they may.
+    fn ended(&self, error: &Value, waited: Duration) -> Ended {
+        let was_stopped = matches!(error["reason"].as_str(), Some("timeout" | "stopped"));
+        if was_stopped && waited + LONGEST_PAUSE >= self.timeout {
+            return Ended::Late(
+                late().because(error["message"].as_str().unwrap_or("stopped").to_owned()),
+            );
+        }
+        match outcome(error) {
+            Ok(()) => Ended::Done,
+            Err(error) => Ended::Failed(error),
         }
     }
 
@@ -178,6 +228,19 @@ impl Jobs {
         }
         self.api.get(&path).await?.done()
     }
+}
+
+/// Whether the service may answer later.
+fn passes(error: &Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::Unavailable | ErrorKind::Throttled(_)
+    )
+}
+
+fn late() -> Error {
+    Error::new(ErrorKind::Unavailable, "a job takes too long")
+        .fix("Raise `job_timeout` of the destination, or reserve slots.")
 }
 
 fn outcome(error: &Value) -> Result<()> {

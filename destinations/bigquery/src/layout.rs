@@ -3,7 +3,8 @@
 //! Layouts change before the transaction that loads, because BigQuery changes none within one. So every
 //! change is additive and can be made again: one that was made and whose load then failed is found done.
 //! A column with a default is filled under another name first and renamed then: no reader and no later
-//! load sees one that is half filled.
+//! load sees one that is half filled. A script that does so may outlive its process. So it looks at the
+//! fence before it fills and once more before it renames: behind a newer opening it changes nothing. // G7
 
 use std::collections::BTreeMap;
 
@@ -11,7 +12,7 @@ use tributary_model::{DataType, Error, ErrorKind, Mode, Result, TableName, Table
 use tributary_sql::{Definition, Dialect, Found, FoundColumn, SYNCED_AT, Step, evolve};
 
 use crate::config::{Granularity, PartitionConfig};
-use crate::dialect::BigQueryDialect;
+use crate::dialect::{BigQueryDialect, document_text};
 use crate::names::{COLUMN_CHARACTERS, column_id};
 use crate::settings::{MOST_CLUSTERED, Settings};
 
@@ -179,18 +180,21 @@ pub(crate) fn render(
     settings: &Settings,
     plan: &TablePlan,
     step: &Step,
+    guard: &str,
 ) -> Result<Vec<String>> {
     Ok(match step {
         Step::CreateSchema { schema } => vec![create_schema(dialect, schema, &settings.location)],
         Step::CreateTable { table, columns } => {
             vec![create_table(dialect, settings, plan, table, columns)?]
         }
-        Step::AddColumn { table, column } => add_column(dialect, &dialect.table(table), column),
+        Step::AddColumn { table, column } => {
+            add_column(dialect, &dialect.table(table), column, guard)
+        }
         Step::WidenType {
             table,
             column,
             from,
-        } => widen(dialect, &dialect.table(table), column, *from),
+        } => widen(dialect, &dialect.table(table), column, *from, guard),
     })
 }
 
@@ -301,7 +305,12 @@ fn cluster_clause(
     }
 }
 
-fn add_column(dialect: &BigQueryDialect, table: &str, column: &Definition) -> Vec<String> {
+fn add_column(
+    dialect: &BigQueryDialect,
+    table: &str,
+    column: &Definition,
+    guard: &str,
+) -> Vec<String> {
     let Some(text) = &column.default else {
         let column = dialect.definition(column);
         return vec![format!(
@@ -309,14 +318,16 @@ fn add_column(dialect: &BigQueryDialect, table: &str, column: &Definition) -> Ve
         )];
     };
     let value = dialect.default_value(text, column.data_type, &column.sql_type);
-    let new = dialect.quote(&format!("{NEW}{}", column.name));
+    let new = helper(dialect, NEW, column);
     let name = dialect.quote(&column.name);
     vec![
+        guard.to_owned(),
         format!(
             "ALTER TABLE {table} ADD COLUMN IF NOT EXISTS {new} {}",
             column.sql_type
         ),
         format!("UPDATE {table} SET {new} = {value} WHERE TRUE"),
+        guard.to_owned(),
         format!("ALTER TABLE {table} RENAME COLUMN {new} TO {name}"),
     ]
 }
@@ -327,10 +338,11 @@ fn widen(
     table: &str,
     column: &Definition,
     from: DataType,
+    guard: &str,
 ) -> Vec<String> {
     let (name, sql_type) = (dialect.quote(&column.name), &column.sql_type);
     let value = match (from, column.data_type) {
-        (DataType::Json, _) => format!("TO_JSON_STRING({name})"),
+        (DataType::Json, _) => document_text(&name),
         (DataType::Date, _) => format!("CAST({name} AS {sql_type})"),
         _ => {
             return vec![format!(
@@ -338,14 +350,65 @@ fn widen(
             )];
         }
     };
-    let new = dialect.quote(&format!("{NEW}{}", column.name));
-    let old = dialect.quote(&format!("{OLD}{}", column.name));
+    let new = helper(dialect, NEW, column);
+    let old = helper(dialect, OLD, column);
     vec![
+        guard.to_owned(),
         format!("ALTER TABLE {table} ADD COLUMN IF NOT EXISTS {new} {sql_type}"),
         format!("UPDATE {table} SET {new} = {value} WHERE TRUE"),
+        guard.to_owned(),
         format!("ALTER TABLE {table} RENAME COLUMN {name} TO {old}, RENAME COLUMN {new} TO {name}"),
         format!("ALTER TABLE {table} DROP COLUMN IF EXISTS {old}"),
     ]
+}
+
+/// The name of a column while it is made or goes: as long as any, whatever the column's own is.
+fn helper(dialect: &BigQueryDialect, start: &str, column: &Definition) -> String {
+    let hash = crate::names::hash(&column.name.to_lowercase());
+    dialect.quote(&format!("{start}{hash:016x}"))
+}
+
+/// Whether a step fills a column under another name and renames it.
+pub(crate) fn rewrites(step: &Step) -> bool {
+    match step {
+        Step::AddColumn { column, .. } => column.default.is_some(),
+        Step::WidenType { from, .. } => matches!(from, DataType::Json | DataType::Date),
+        Step::CreateSchema { .. } | Step::CreateTable { .. } => false,
+    }
+}
+
+/// Whether a step has been done since it was planned, by a job of somebody else's.
+pub(crate) fn is_done(dialect: &BigQueryDialect, step: &Step, found: &Found) -> bool {
+    let there = |name: &str| {
+        let mut columns = found.columns.iter().flatten();
+        columns.find(|column| dialect.same_name(&column.name, name))
+    };
+    match step {
+        Step::AddColumn { column, .. } => there(&column.name).is_some(),
+        Step::WidenType { column, .. } => {
+            there(&column.name).is_some_and(|there| there.sql_type == column.sql_type)
+        }
+        Step::CreateSchema { .. } | Step::CreateTable { .. } => false,
+    }
+}
+
+/// Refuses to rename a column by which its table is clustered or partitioned: BigQuery does not.
+pub(crate) fn refuse_fixed(step: &Step, fixed: &[String]) -> Result<()> {
+    let Step::WidenType { table, column, .. } = step else {
+        return Ok(());
+    };
+    let is_fixed = |name: &String| name.eq_ignore_ascii_case(&column.name);
+    if !rewrites(step) || !fixed.iter().any(is_fixed) {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Incompatible,
+        format!(
+            "the column `{}` of {table} can't become {}: the table is clustered or partitioned by it",
+            column.name, column.sql_type
+        ),
+    )
+    .fix("Drop the table and read the stream anew with `tributary sync --full-refresh`."))
 }
 
 /// A column that is being made belongs to nobody.

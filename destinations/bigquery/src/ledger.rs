@@ -52,7 +52,16 @@ fn cursors(state: &State) -> String {
     json!({"shared": state.shared, "streams": state.streams}).to_string()
 }
 
-/// The row of a table's change, right behind it.
+/// What rows of changes are written by.
+pub(crate) fn changes(client: &Client) -> String {
+    format!(
+        "INSERT INTO {} (load_id, connection, stream, `table`, `column`, `change`, from_type, to_type, \
+         changed_at)",
+        client.dialect.table(&own("schema_changes"))
+    )
+}
+
+/// The row of a table's change.
 pub(crate) fn change(
     client: &Client,
     load: &LoadPlan,
@@ -69,7 +78,7 @@ pub(crate) fn change(
     };
     let name = column.map(|column| column.name.as_str());
     let to = column.map(|column| column.sql_type.as_str());
-    Some(row(client, load, plan, (name, change, from.as_deref(), to)))
+    Some(row(load, plan, (name, change, from.as_deref(), to)))
 }
 
 /// The row that says that a table was kept in another mode until now, and what it is called.
@@ -84,25 +93,18 @@ pub(crate) fn note_swap(
         format!("kept as {name}"),
         format!("{:?}", plan.mode).to_lowercase(),
     );
-    Some(row(
-        client,
-        load,
-        plan,
-        (None, "change_mode", Some(&from), Some(&to)),
-    ))
+    let row = row(load, plan, (None, "change_mode", Some(&from), Some(&to)));
+    Some(format!("{} VALUES {row}", changes(client)))
 }
 
 fn row(
-    client: &Client,
     load: &LoadPlan,
     plan: &TablePlan,
     (column, change, from, to): (Option<&str>, &str, Option<&str>, Option<&str>),
 ) -> String {
     let value = |text: Option<&str>| text.map_or_else(|| "NULL".to_owned(), literal);
     format!(
-        "INSERT INTO {} (load_id, connection, stream, `table`, `column`, `change`, from_type, to_type, \
-         changed_at) VALUES ({}, {}, {}, {}, {}, {}, {}, {}, {})",
-        client.dialect.table(&own("schema_changes")),
+        "({}, {}, {}, {}, {}, {}, {}, {}, {})",
         literal(&load.load_id),
         literal(load.connection.as_str()),
         literal(&plan.stream.to_string()),

@@ -60,6 +60,13 @@ pub fn column_name(spelled: &str) -> String {
     name
 }
 
+/// A short name for a long one.
+pub(crate) fn hash(name: &str) -> u64 {
+    name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
 fn is_common(c: char) -> bool {
     c.is_alphanumeric() || matches!(c, '_' | '-' | ' ')
 }

@@ -9,17 +9,28 @@ use tributary_model::{Answer, Error, ErrorKind, Result};
 use crate::client::Client;
 use crate::names::column_name;
 
+const SELECT: &str = "SELECT";
+
+/// Whether `sql` plainly reads one table and nothing else; then nobody needs to be asked what it is.
+fn is_whole_table(sql: &str) -> bool {
+    let name = sql.strip_prefix("SELECT * FROM `");
+    let name = name.and_then(|rest| rest.strip_suffix('`'));
+    name.is_some_and(|name| !name.contains(['`', '\\', '\n']))
+}
+
 /// Answers `sql`, one statement that must not change anything.
 pub(crate) async fn answer(client: &Client, sql: &str) -> Result<Answer> {
     if sql.trim().is_empty() {
         return Err(Error::new(ErrorKind::Config, "the query is empty"));
     }
-    let kind = client
-        .jobs
-        .kind(sql)
-        .await
-        .map_err(|cause| refused(sql, cause))?;
-    if kind != "SELECT" {
+    let kind = match is_whole_table(sql) {
+        true => SELECT.to_owned(),
+        false => {
+            let kind = client.jobs.kind(sql).await;
+            kind.map_err(|cause| refused(sql, cause))?
+        }
+    };
+    if kind != SELECT {
         let what = format!("the query is not a SELECT (BigQuery calls it {kind}): {sql}");
         return Err(Error::new(ErrorKind::Config, what)
             .fix("Queries only read; change tables with BigQuery's own tools."));
@@ -92,6 +103,19 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn what_is_not_plainly_a_table_is_asked_about() {
+        assert!(is_whole_table("SELECT * FROM `p.shop.orders`"));
+        for other in [
+            "SELECT * FROM `p.a`; DROP TABLE `p.b`",
+            "SELECT * FROM `p.a",
+            "DELETE FROM `p.a`",
+            "SELECT * FROM `a\\`",
+        ] {
+            assert!(!is_whole_table(other), "{other}");
+        }
+    }
 
     #[test]
     fn cells_are_what_json_can_keep() {

@@ -34,6 +34,46 @@ pub(crate) fn together(statements: &[String]) -> String {
     text
 }
 
+/// Bytes of a script of layouts: BigQuery takes a million.
+const SCRIPT_BYTES: usize = 500_000;
+
+/// Statements that do not need one another, in as few scripts as may be, with the rows that tell of them.
+#[derive(Debug, Default)]
+pub(crate) struct Scripts {
+    scripts: Vec<(Vec<String>, Vec<String>)>,
+    bytes: usize,
+}
+
+impl Scripts {
+    /// Takes statements that belong together, and the row that tells of them.
+    pub(crate) fn push(&mut self, statements: Vec<String>, row: Option<String>) {
+        if statements.is_empty() {
+            return;
+        }
+        let bytes: usize = statements.iter().chain(&row).map(String::len).sum();
+        if self.scripts.is_empty() || self.bytes + bytes > SCRIPT_BYTES {
+            self.scripts.push((Vec::new(), Vec::new()));
+            self.bytes = 0;
+        }
+        self.bytes += bytes;
+        if let Some((all, rows)) = self.scripts.last_mut() {
+            all.extend(statements);
+            rows.extend(row);
+        }
+    }
+
+    /// The scripts; `insert` is what their rows are written by.
+    pub(crate) fn texts(self, insert: &str) -> Vec<String> {
+        let texts = self.scripts.into_iter().map(|(mut statements, rows)| {
+            if !rows.is_empty() {
+                statements.push(format!("{insert} VALUES {}", rows.join(", ")));
+            }
+            together(&statements)
+        });
+        texts.collect()
+    }
+}
+
 /// The statements of a table; `number` is one that no other table of the load has.
 pub(crate) fn acts(
     dialect: &BigQueryDialect,
@@ -125,6 +165,24 @@ impl Writing<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn layouts_are_told_together_and_no_script_is_too_long() {
+        let mut scripts = Scripts::default();
+        for number in 0..1_000 {
+            let create = format!("CREATE TABLE t{number} ({})", "x ".repeat(500));
+            scripts.push(vec![create], Some(format!("({number})")));
+        }
+        scripts.push(Vec::new(), None);
+        let texts = scripts.texts("INSERT INTO changes");
+        assert!(texts.len() > 1);
+        for text in &texts {
+            assert!(text.len() < SCRIPT_BYTES + 10_000);
+            assert_eq!(text.matches("INSERT INTO").count(), 1);
+        }
+        let all = texts.concat();
+        assert_eq!(all.matches("CREATE TABLE").count(), 1_000);
+    }
 
     #[test]
     fn a_claim_that_is_lost_ends_the_script() {

@@ -19,7 +19,7 @@ use crate::client::Client;
 use crate::dialect::literal;
 use crate::layout::create_schema;
 use crate::names::dataset_id;
-use crate::script::together;
+use crate::script::{FENCED, together};
 
 /// The version of the layout of these tables.
 pub(crate) const FORMAT: u64 = 1;
@@ -260,6 +260,16 @@ pub(crate) async fn stored_for(client: &Client, fence: &Fence) -> Result<Stored>
         true => Ok(stored),
         false => Err(fenced(of)),
     }
+}
+
+/// Ends a script that a newer opening of the connection has overtaken. // G7
+pub(crate) fn guard(client: &Client, fence: &Fence) -> String {
+    format!(
+        "IF IFNULL((SELECT MAX(epoch) FROM {} WHERE stream = '{ALL}'), -1) != {} \
+         THEN RAISE USING MESSAGE = '{FENCED}'; END IF",
+        client.dialect.table(&state_table(&fence.connection)),
+        fence.epoch
+    )
 }
 
 /// Claims the next load and moves the shared cursor: the first change of its transaction. // G1 G7

@@ -39,6 +39,14 @@ impl Tables {
         }
     }
 
+    /// The columns by which a table is clustered and partitioned, which keep their names.
+    pub(crate) async fn fixed(&self, table: &TableName) -> Result<Vec<String>> {
+        Ok(match self.api.get(&path(table)).await? {
+            Answer::Done(found) => fixed(&found),
+            Answer::Missing(_) | Answer::Exists => Vec::new(),
+        })
+    }
+
     /// Whether a dataset is there.
     pub(crate) async fn has_dataset(&self, schema: &str) -> Result<bool> {
         Ok(self.location(schema).await?.is_some())
@@ -138,6 +146,14 @@ fn columns(table: &Value) -> Vec<FoundColumn> {
     columns.filter(|column| !is_unfinished(column)).collect()
 }
 
+fn fixed(table: &Value) -> Vec<String> {
+    let clustered = table["clustering"]["fields"].as_array();
+    let names = clustered.into_iter().flatten();
+    let names = names.chain([&table["timePartitioning"]["field"]]);
+    let names = names.filter_map(Value::as_str);
+    names.map(column_name).collect()
+}
+
 fn column(field: &Value) -> FoundColumn {
     let text = |name: &str| field[name].as_str();
     let number = |name: &str| match &field[name] {
@@ -182,6 +198,9 @@ mod tests {
             .iter()
             .map(|c| (c.name.as_str(), c.sql_type.as_str(), c.data_type))
             .collect();
+        let laid =
+            json!({"clustering": {"fields": ["a_x2E_b"]}, "timePartitioning": {"field": "at"}});
+        assert_eq!(fixed(&laid), ["a.b", "at"]);
         let expected = [
             ("n", "FLOAT64", Some(DataType::Float64)),
             ("dot.ted", "NUMERIC(10, 2)", Some(DataType::Decimal(10, 2))),

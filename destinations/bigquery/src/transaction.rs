@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::TimeDelta;
 use tributary_model::failpoint::reach;
@@ -13,9 +14,10 @@ use tributary_model::{
     Batch, Change, Commit, Deletes, Error, ErrorKind, Fence, LoadPlan, Old, Op, Receipt, Rejection,
     Result, State, StreamName, TableName, TablePlan,
 };
-use tributary_sql::{Dialect, Found, carry_over};
+use tributary_sql::{Dialect, Found, Step, carry_over};
 
 use crate::client::Client;
+use crate::job::Ended;
 use crate::ledger;
 use crate::merge::Text;
 use crate::rejected::Rejects;
@@ -30,6 +32,7 @@ use crate::{beside, layout};
 const PENDING_BYTES: usize = 16 << 20;
 /// How often the script is run that others may undo. // G6
 const TRIES: u32 = 4;
+const PAUSE: Duration = Duration::from_millis(250);
 /// Hours after which what was staged goes by itself.
 const STAGING_HOURS: i64 = 24;
 
@@ -238,32 +241,69 @@ impl Transaction {
         let Client {
             dialect, settings, ..
         } = &self.client;
-        let mut statements = Vec::new();
+        let guard = system::guard(&self.client, &self.fence);
+        let mut scripts = script::Scripts::default();
         let mut schemas = Vec::new();
-        for (plan, step) in self.targets.values().flat_map(|target| &target.steps) {
-            let rendered = layout::render(dialect, settings, plan, step)?;
+        for (plan, step) in self.due().await? {
+            let rendered = layout::render(dialect, settings, plan, step, &guard)?;
             match step {
                 // Known to what follows only once its job is done.
-                tributary_sql::Step::CreateSchema { .. } => schemas.extend(rendered),
-                _ => {
-                    statements.extend(rendered);
-                    statements.extend(ledger::change(&self.client, &self.load, plan, step));
+                Step::CreateSchema { .. } => schemas.extend(rendered),
+                _ => scripts.push(
+                    rendered,
+                    ledger::change(&self.client, &self.load, plan, step),
+                ),
+            }
+        }
+        for place in places.values() {
+            scripts.push(place.make(dialect).into_iter().collect(), None);
+        }
+        schemas.sort();
+        schemas.dedup();
+        let schemas = (!schemas.is_empty()).then(|| script::together(&schemas));
+        let scripts = scripts.texts(&ledger::changes(&self.client));
+        for script in schemas.into_iter().chain(scripts) {
+            let ran = self
+                .client
+                .jobs
+                .run(&script, "changing the layout of tables");
+            ran.await.map_err(|error| self.fenced_by(error))?;
+        }
+        Ok(())
+    }
+
+    /// The steps that are still to be done. They were planned when the load began: where one moves
+    /// values, what is there is looked at once more. // G7
+    async fn due(&self) -> Result<Vec<&(Arc<TablePlan>, Step)>> {
+        let mut due = Vec::new();
+        let mut is_ours = false;
+        for (table, target) in &self.targets {
+            if !target.steps.iter().any(|(_, step)| layout::rewrites(step)) {
+                due.extend(&target.steps);
+                continue;
+            }
+            if !is_ours {
+                system::stored_for(&self.client, &self.fence).await?;
+                is_ours = true;
+            }
+            let found = self.client.tables.find(table).await?;
+            let fixed = self.client.tables.fixed(table).await?;
+            for planned in &target.steps {
+                if !layout::is_done(&self.client.dialect, &planned.1, &found) {
+                    layout::refuse_fixed(&planned.1, &fixed)?;
+                    due.push(planned);
                 }
             }
         }
-        statements.extend(places.values().filter_map(|place| place.make(dialect)));
-        let doing = "changing the layout of tables";
-        schemas.sort();
-        schemas.dedup();
-        for statements in [schemas, statements] {
-            if !statements.is_empty() {
-                self.client
-                    .jobs
-                    .run(&script::together(&statements), doing)
-                    .await?;
-            }
+        Ok(due)
+    }
+
+    /// What a script that has seen a newer opening fails with.
+    fn fenced_by(&self, error: Error) -> Error {
+        match error.why().is_some_and(|why| why.contains(FENCED)) {
+            true => fenced(&self.fence.connection).because(error.to_string()),
+            false => error,
         }
-        Ok(())
     }
 
     fn script(
@@ -350,14 +390,26 @@ impl Transaction {
 
     /// Runs the script, and finds out whether it committed where that is not said.
     async fn run(&self, script: &str) -> Result<()> {
-        let mut attempt = 0;
+        let (mut attempt, mut tried) = (0, 0);
         loop {
             let id = self.job_id(attempt);
             let doing = "committing the load";
-            let Err(error) = self.client.jobs.run_as(&id, script, doing).await else {
-                return Ok(());
+            let (error, again) = match self.client.jobs.run_as(&id, script, doing).await {
+                Ok(Ended::Done) => return Ok(()),
+                // This job did nothing and never will: only now another may have its place.
+                Ok(Ended::Failed(error)) => {
+                    attempt += 1;
+                    let again = error.kind() == ErrorKind::Unavailable;
+                    (error, again)
+                }
+                Ok(Ended::Late(error)) => (error, false),
+                // Nobody knows what it does: it is asked for again under the id that it has.
+                Err(error) => {
+                    let again = error.kind() == ErrorKind::Unavailable;
+                    (error, again)
+                }
             };
-            attempt += 1;
+            tried += 1;
             // Whatever happened, the fence row tells: it moves with the rows, and only once. A job that is
             // still under way can't commit after a newer one has: both claim the same number.
             let Ok(Some(stored)) = system::read(&self.client, &self.fence.connection).await else {
@@ -372,10 +424,11 @@ impl Transaction {
                 return Err(fenced(&self.fence.connection).because(error.to_string()));
             }
             let lost = error.why().is_some_and(|why| why.contains(FENCED));
-            if lost || error.kind() != ErrorKind::Unavailable || attempt >= TRIES {
+            if lost || !again || tried >= TRIES {
                 return Err(error);
             }
-            tracing::debug!(%error, attempt, "the load is committed by another job");
+            tracing::debug!(%error, attempt, "the load is committed again");
+            tokio::time::sleep(PAUSE * tried).await;
         }
     }
 
@@ -387,10 +440,7 @@ impl Transaction {
             sequence,
             ..
         } = &self.fence;
-        let bytes = self.load.load_id.bytes();
-        let load = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
+        let load = crate::names::hash(&self.load.load_id);
         let connection = crate::names::dataset_id(connection.as_str());
         let connection: String = connection.chars().take(200).collect();
         let number = sequence + 1;

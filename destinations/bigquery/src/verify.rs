@@ -16,6 +16,7 @@ use tributary_model::{
 use tributary_sql::{Dialect, IS_CURRENT, select_rows};
 
 use crate::client::Client;
+use crate::dialect::document_text;
 use crate::job::Rows;
 use crate::system;
 
@@ -139,7 +140,7 @@ impl Reading {
             match own.map_or(column.data_type, |own| own.data_type) {
                 DataType::TimestampTz => format!("CAST(UNIX_MICROS({name}) AS STRING) AS {name}"),
                 DataType::Bytes => format!("TO_HEX({name}) AS {name}"),
-                DataType::Json => format!("TO_JSON_STRING({name}) AS {name}"),
+                DataType::Json => format!("{} AS {name}", document_text(&name)),
                 _ => name,
             }
         });

@@ -31,6 +31,8 @@ const SERVICE: &str = "/google.cloud.bigquery.storage.v1.BigQueryWrite";
 const PENDING: i32 = 2;
 const CONNECTING: Duration = Duration::from_secs(30);
 const ANSWERING: Duration = Duration::from_secs(300);
+/// How often a connection that says nothing is asked whether it is there.
+const ALIVE: Duration = Duration::from_secs(60);
 /// How often something is asked, and the pause after the first time; it doubles. A table that was just
 /// made may not be known to this API for some seconds. // G6
 const TRIES: u32 = 8;
@@ -62,7 +64,10 @@ impl Writer {
         let mut endpoint = Endpoint::from_shared(address)
             .map_err(odd)?
             .connect_timeout(CONNECTING)
-            .timeout(ANSWERING);
+            .timeout(ANSWERING)
+            .tcp_keepalive(Some(ALIVE))
+            .http2_keep_alive_interval(ALIVE)
+            .keep_alive_timeout(CONNECTING);
         if settings.storage.scheme() == "https" {
             let tls = ClientTlsConfig::new().with_webpki_roots();
             endpoint = endpoint.tls_config(tls).map_err(odd)?;
@@ -140,7 +145,11 @@ impl Writer {
             Err(status) => return Err(self.refused(&status, request.1).await),
         };
         while let Some((first, rest)) = left.split_first() {
-            let answer = match answers.next().await {
+            // The endpoint's limit ends with the first bytes of an answer; a stream has none of its own.
+            let answer = tokio::time::timeout(ANSWERING, answers.next())
+                .await
+                .map_err(|_| unreachable("BigQuery", "rows were sent and are not answered"))?;
+            let answer = match answer {
                 Some(Ok(answer)) => answer,
                 Some(Err(status)) if status.code() == Code::AlreadyExists => {
                     AppendRowsResponse::default()

@@ -1,6 +1,7 @@
 //! The contract of destinations, held by an emulator of BigQuery, and what becomes of loads when
 //! something goes wrong.
 
+mod documents;
 mod faults;
 mod quoted;
 

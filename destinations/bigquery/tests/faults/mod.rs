@@ -203,6 +203,7 @@ async fn a_load_whose_fate_is_unknown_is_told_by_the_next_opening() {
 #[tokio::test]
 async fn a_right_that_is_missing_is_named_with_its_role() {
     let world = World::new("rights").await;
+    world.open().await;
     let report = world.bigquery.check().await.expect("a check can be made");
     assert_eq!(report.verdict(), Verdict::Pass, "{report:?}");
     world.proxy.fail("POST", "SELECT 1", Fault::Denied, 1);
@@ -222,6 +223,31 @@ async fn a_right_that_is_missing_is_named_with_its_role() {
         text.contains("bigquery.tables.create") && text.contains("roles/bigquery.dataEditor"),
         "{text}"
     );
+}
+
+#[tokio::test]
+async fn a_commit_that_nobody_can_be_asked_about_for_a_while_is_waited_for() {
+    let world = World::new("outage").await;
+    let fence = world.open().await;
+    // The job is taken; then the service is away for longer than one question is asked again.
+    world
+        .proxy
+        .fail("GET", "/jobs/tributary%5Ffaults", Fault::Unavailable, 6);
+    world.load(&fence, "one", &[1]).await.expect("it commits");
+    world.assert(&[1], &["one"]).await;
+    let commits = world.commits();
+    assert_eq!(commits.len(), 1, "{commits:?}");
+}
+
+#[tokio::test]
+async fn a_question_that_changes_something_is_refused() {
+    let world = World::new("questions").await;
+    let fence = world.open().await;
+    world.load(&fence, "one", &[1]).await.expect("it commits");
+    let delete = "DELETE FROM `p.faults.questions` WHERE TRUE";
+    let refused = world.bigquery.query(delete).await;
+    let error = refused.expect_err("it is no SELECT").to_string();
+    assert!(error.contains("not a SELECT"), "{error}");
 }
 
 #[tokio::test]

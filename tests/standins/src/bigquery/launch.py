@@ -10,6 +10,8 @@ import re
 import sys
 
 import pyarrow as pa
+from sqlglot import exp
+from sqlglot.dialects.duckdb import DuckDB
 
 from bqemulator.api.routes import jobs, tables
 from bqemulator.catalog import ddl_sync
@@ -121,6 +123,18 @@ async def counting(self, sql):
 
 interpreter.ScriptInterpreter._run_query = counting
 
+# TO_JSON_STRING of a NULL is the text `null`, and not NULL.
+TRANSFORMS = DuckDB.Generator.TRANSFORMS
+json_text = TRANSFORMS.get(exp.JSONFormat)
+
+
+def never_null(self, node):
+    text = json_text(self, node) if json_text else self.function_fallback_sql(node)
+    return text if node.args.get("to_json") else f"COALESCE({text}, 'null')"
+
+
+TRANSFORMS[exp.JSONFormat] = never_null
+
 # Several columns renamed by one statement: DuckDB renames one at a time.
 exec_sql = interpreter.ScriptInterpreter._exec_sql
 
@@ -177,7 +191,7 @@ appending = None
 async def main():
     global appending, server
     settings = Settings(rest_port=0, grpc_port=0, enable_format_extensions=False, default_project_id="p",
-                        log_level="critical", metrics_enabled=False)
+                        log_level="critical", metrics_enabled=False, write_api_max_request_bytes=10_000_000)
     server = EmulatorServer(settings)
     await server.start()
     appending = server._engine.connection.cursor()

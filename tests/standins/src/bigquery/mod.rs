@@ -5,7 +5,8 @@
 //!
 //! * in `launch.py`, which starts it: `@@row_count` is missing; a table's columns are not kept up to date
 //!   behind `ALTER TABLE`, nor are digits and scale of decimals; instants ignore `useInt64Timestamp`, and
-//!   decimals may have an exponent; names
+//!   decimals may have an exponent; `TO_JSON_STRING` of a NULL is NULL; requests may be larger than ten
+//!   million bytes; names
 //!   may only have ASCII letters; several columns can't be renamed at once; temporary tables outlive their
 //!   script, and what a script raises is an error of the server; it copies each table at each change for its time travel, and fetches an extension from a
 //!   network. rows are appended by a

@@ -220,7 +220,7 @@ impl Shared {
         )
     }
 
-    async fn forward(&self, method: &str, path: &str, body: Bytes) -> Response {
+    async fn forward(self: &Arc<Self>, method: &str, path: &str, body: Bytes) -> Response {
         if method == "POST" && path.ends_with("/jobs") {
             return self.job(path, body).await;
         }
@@ -230,8 +230,16 @@ impl Shared {
         }
     }
 
-    /// A job is made once.
-    async fn job(&self, path: &str, body: Bytes) -> Response {
+    /// A job is made once, and to its end: also where nobody waits for the answer any more.
+    async fn job(self: &Arc<Self>, path: &str, body: Bytes) -> Response {
+        let (shared, path) = (self.clone(), path.to_owned());
+        let made = tokio::spawn(async move { shared.make_job(&path, body).await });
+        let failed =
+            |error: tokio::task::JoinError| refusal(500, "backendError", &error.to_string());
+        made.await.unwrap_or_else(failed)
+    }
+
+    async fn make_job(&self, path: &str, body: Bytes) -> Response {
         let asked: Value = serde_json::from_slice(&body).unwrap_or_default();
         let is_dry = asked["configuration"]["dryRun"] == true;
         lock(&self.scripts).push(asked.clone());
@@ -254,7 +262,7 @@ impl Shared {
     }
 
     /// A job that another one has cancelled: it is there, and has failed.
-    async fn conflict(&self, body: Bytes) -> Response {
+    async fn conflict(self: &Arc<Self>, body: Bytes) -> Response {
         let mut asked: Value = serde_json::from_slice(&body).unwrap_or_default();
         let script = "RAISE USING MESSAGE = 'Transaction is aborted due to concurrent update'";
         asked["configuration"]["query"]["query"] = json!(script);
