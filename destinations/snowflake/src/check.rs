@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::answer::Rows;
 use crate::client::Scope;
 use crate::describe::Inventory;
-use crate::dialect::SYSTEM;
+use crate::dialect::{BINARY, SYSTEM};
 use crate::script::Script;
 use crate::settings::Stage;
 use crate::site::{Place, Site};
@@ -221,8 +221,8 @@ impl Trial<'_> {
         let schema = dialect.schema(self.schema());
         let table = format!("{schema}.{}", dialect.quote("_tributary_right"));
         let mut statements = vec![
-            format!("CREATE SCHEMA IF NOT EXISTS {schema}"),
-            format!("CREATE TABLE IF NOT EXISTS {table} (ID NUMBER(19,0))"),
+            format!("CREATE SCHEMA IF NOT EXISTS {schema} {BINARY}"),
+            format!("CREATE TABLE IF NOT EXISTS {table} (ID NUMBER(19,0)) {BINARY}"),
             format!("ALTER TABLE {table} ADD COLUMN IF NOT EXISTS MORE VARCHAR"),
             format!("DROP TABLE IF EXISTS {table}"),
         ];

@@ -16,6 +16,10 @@ pub(crate) const DECIMAL_DIGITS: u8 = 38;
 /// What the schema of our own tables is called.
 pub(crate) const SYSTEM: &str = "_tributary";
 
+/// What makes a schema or a table one in which texts are equal where they are the same: an account, a
+/// database or a schema may have another collation, which would merge keys.
+pub(crate) const BINARY: &str = "DEFAULT_DDL_COLLATION = ''";
+
 /// Snowflake, with names in one way: it was decided when the state was made, and a name is always
 /// quoted, so that it means the same in every session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -174,7 +178,7 @@ impl Dialect for Snow {
         match step {
             Step::CreateSchema { schema } => {
                 vec![format!(
-                    "CREATE SCHEMA IF NOT EXISTS {}",
+                    "CREATE SCHEMA IF NOT EXISTS {} {BINARY}",
                     self.schema(schema)
                 )]
             }
@@ -182,7 +186,7 @@ impl Dialect for Snow {
                 let columns: Vec<String> = columns.iter().map(|c| self.definition(c)).collect();
                 let table = self.table(table);
                 vec![format!(
-                    "CREATE TABLE IF NOT EXISTS {table} ({})",
+                    "CREATE TABLE IF NOT EXISTS {table} ({}) {BINARY}",
                     columns.join(", ")
                 )]
             }

@@ -8,7 +8,7 @@ use tributary_sql::Dialect;
 use crate::answer::Rows;
 use crate::client::{Client, Scope};
 use crate::config::Identifiers;
-use crate::dialect::{SYSTEM, Snow};
+use crate::dialect::{BINARY, SYSTEM, Snow};
 
 type Columns = &'static [(&'static str, &'static str)];
 
@@ -111,7 +111,7 @@ fn create_table(dialect: Snow, name: &str, columns: Columns) -> String {
         .map(|(column, sql_type)| format!("{} {sql_type}", dialect.quote(column)));
     let columns: Vec<String> = columns.collect();
     format!(
-        "CREATE TABLE IF NOT EXISTS {table} ({})",
+        "CREATE TABLE IF NOT EXISTS {table} ({}) {BINARY}",
         columns.join(", ")
     )
 }
@@ -177,7 +177,10 @@ pub(crate) async fn create(client: &Client, dialect: Snow) -> Result<()> {
         return Ok(());
     }
     if there.is_empty() {
-        let create = format!("CREATE SCHEMA IF NOT EXISTS {}", dialect.schema(SYSTEM));
+        let create = format!(
+            "CREATE SCHEMA IF NOT EXISTS {} {BINARY}",
+            dialect.schema(SYSTEM)
+        );
         statements.insert(0, create);
     }
     let doing = "making the tables of `_tributary`";

@@ -19,7 +19,7 @@ use tributary_store::staging::{Stage, StagedFile};
 
 use crate::counts::Counts;
 use crate::describe::Inventory;
-use crate::dialect::Snow;
+use crate::dialect::{BINARY, Snow};
 use crate::files::{self, is_delete};
 use crate::layout::{Types, bring};
 use crate::merge::Fold;
@@ -367,6 +367,7 @@ impl Target {
         let fold = site.name();
         let pair = (rows.name.as_str(), fold.as_str());
         let create_typed = self.merge(site, &plan, pair, |merge| merge.create_staging())?;
+        let create_typed = format!("{create_typed} {BINARY}");
         let create_carried = create(dialect, &rows.name, rows.plan.columns.iter(), &OWN)?;
         match create_typed == create_carried {
             true => script.stage(site, &rows.name, create_typed, &rows.files),
@@ -462,7 +463,7 @@ fn create<'c>(
         .map(|(name, sql_type)| format!("{} {sql_type}", dialect.quote(name)));
     columns.extend(own);
     Ok(format!(
-        "{} ({})",
+        "{} ({}) {BINARY}",
         dialect.create_temporary(name),
         columns.join(", ")
     ))

@@ -8,7 +8,7 @@ use tributary_testkit::s3::S3Server;
 
 use super::fault::Fault;
 use super::results::Rows;
-use super::sql::{Token, beginning, reads_a_moment, statements, translated, written};
+use super::sql::{Collation, Token, beginning, reads_a_moment, statements, translated, written};
 use super::{BARRED_INTEGRATION, DATABASE, USER};
 
 /// A statement that is refused.
@@ -77,6 +77,8 @@ pub(super) struct Engine {
     commits_now: bool,
     /// Whether `COPY` leaves out what it is to copy.
     skips: bool,
+    /// The collation of the account.
+    collation: Collation,
 }
 
 impl Engine {
@@ -96,12 +98,18 @@ impl Engine {
             autocommits: true,
             commits_now: true,
             skips: false,
+            collation: Collation::Binary,
         }
     }
 
     /// As where the account has AUTOCOMMIT off.
     pub(super) fn commit_nothing_by_itself(&mut self) {
         self.autocommits = false;
+    }
+
+    /// As where the account has a collation that takes capital and small letters for the same.
+    pub(super) fn ignore_case(&mut self) {
+        self.collation = Collation::CaseInsensitive;
     }
 
     /// As where options of the stage keep `COPY` from taking files.
@@ -180,7 +188,7 @@ impl Engine {
                 match start.starts_with("CREATE STAGE") {
                     true => self.create_stage(&written(statement)),
                     false => self
-                        .execute(&translated(statement))
+                        .execute(&translated(statement, self.collation))
                         .map(|()| Rows::default()),
                 }
             }
@@ -191,13 +199,13 @@ impl Engine {
             }
             "COPY" => self.copy(&written(statement)).map(|()| Rows::default()),
             "MERGE" => {
-                let sql = translated(statement);
+                let sql = translated(statement, self.collation);
                 self.refuse_choices(&sql)?;
                 self.execute(&sql).map(|()| Rows::default())
             }
             "SELECT" | "WITH" | "SHOW" | "(" | "EXPLAIN" => self.answer(statement),
             _ => self
-                .execute(&translated(statement))
+                .execute(&translated(statement, self.collation))
                 .map(|()| Rows::default()),
         }
     }
@@ -227,7 +235,7 @@ impl Engine {
             let now = super::now().format("%Y-%m-%d %H:%M:%S%.9f +00:00");
             return Ok(Rows::of_texts(&["NOW"], vec![vec![Some(now.to_string())]]));
         }
-        let rows = self.select(&translated(statement))?;
+        let rows = self.select(&translated(statement, self.collation))?;
         let divides = text.starts_with("SELECT 1 / ");
         let is_number = |cell: &Option<String>| {
             cell.as_deref()

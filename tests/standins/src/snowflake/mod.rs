@@ -141,6 +141,12 @@ impl Snowflake {
         self.shared.engine().commit_nothing_by_itself();
     }
 
+    /// From now on texts in tables that say nothing else are equal whatever the case of their letters is:
+    /// the account has a collation.
+    pub fn ignoring_case(&self) {
+        self.shared.engine().ignore_case();
+    }
+
     /// The port that it listens on.
     #[must_use]
     pub fn port(&self) -> u16 {

@@ -118,12 +118,39 @@ pub(super) fn written(statement: &[Token]) -> String {
     render(escaped.iter(), str::to_owned)
 }
 
+/// How texts are compared in tables that do not say it themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Collation {
+    Binary,
+    CaseInsensitive,
+}
+
 /// The same in DuckDB's words.
-pub(super) fn translated(statement: &[Token]) -> String {
+pub(super) fn translated(statement: &[Token], collation: Collation) -> String {
+    let (tokens, is_told) = without_collation(statement);
+    if is_told || collation == Collation::Binary || !beginning(statement).starts_with("CREATE ") {
+        return in_words(&tokens, "VARCHAR");
+    }
+    in_words(&tokens, "VARCHAR COLLATE NOCASE")
+}
+
+/// `DEFAULT_DDL_COLLATION = ''` goes; whether it was there.
+fn without_collation(statement: &[Token]) -> (Vec<Token>, bool) {
+    let end = statement
+        .iter()
+        .position(|token| token.is("DEFAULT_DDL_COLLATION"));
+    match end {
+        Some(end) => (statement[..end].to_vec(), true),
+        None => (statement.to_vec(), false),
+    }
+}
+
+fn in_words(statement: &[Token], text: &str) -> String {
     let tokens = without_time_travel(statement);
     let tokens = without_precision(&tokens);
     render(tokens.iter(), |word| {
         let known = match word.to_ascii_uppercase().as_str() {
+            "VARCHAR" => text,
             "NUMBER" => "DECIMAL",
             "VARIANT" => "JSON",
             "FLOAT" => "DOUBLE",
@@ -211,7 +238,7 @@ mod tests {
     fn told(sql: &str) -> Vec<String> {
         statements(sql)
             .iter()
-            .map(|statement| translated(statement))
+            .map(|statement| translated(statement, Collation::CaseInsensitive))
             .collect()
     }
 
@@ -235,6 +262,15 @@ mod tests {
         assert_eq!(
             told("SELECT 1.5, X.Y FROM INFORMATION_SCHEMA.TABLES"),
             ["SELECT 1.5, X.Y FROM standin.TABLES"]
+        );
+        assert_eq!(
+            told(
+                "CREATE TABLE t (A VARCHAR); CREATE TABLE t (A VARCHAR) DEFAULT_DDL_COLLATION = ''"
+            ),
+            [
+                "CREATE TABLE t (A VARCHAR COLLATE NOCASE)",
+                "CREATE TABLE t (A VARCHAR)"
+            ]
         );
     }
 }
