@@ -213,6 +213,64 @@ async fn a_copy_beside_is_of_one_table_only() {
     assert_eq!(rows(&world, count), ["500 500"]);
 }
 
+#[tokio::test]
+async fn a_copy_beside_that_had_begun_is_hidden_as_it_is_asked_now() {
+    let world = World::with(Flavor::MariaDb, MANY).await;
+    world.configure(slow("flush: {rows: 100}"));
+    world.sync().await;
+    let values = "SELECT DISTINCT CASE WHEN length(v) = 64 THEN 'hash' ELSE v END, count(*) \
+        FROM d.m GROUP BY v ORDER BY 1";
+    let hashed = |salt: &str| {
+        format!("flush: {{rows: 100}}, salt: {salt}, streams: {{d.m: {{columns: {{v: hash}}}}}}")
+    };
+    for (choice, expected) in [
+        (hashed("one"), "hash 500"),
+        (hashed("other"), "hash 500"),
+        ("flush: {rows: 100}".to_owned(), "old 500"),
+    ] {
+        die_in_the_middle(&world, &["sync", "--full-refresh"]).await;
+        assert_eq!(tables(&world), ["m", "m__tributary_next"]);
+        world.configure(slow(&choice));
+        world.sync().await;
+        assert_eq!(rows(&world, values), [expected], "{choice}");
+        assert_eq!(tables(&world), ["m"]);
+    }
+}
+
+#[tokio::test]
+async fn a_table_that_was_left_for_another_keeps_what_it_had() {
+    let mut sql = "CREATE DATABASE d;".to_owned();
+    for table in ["a", "m"] {
+        sql += &format!(
+            "CREATE TABLE d.{table} (id INT PRIMARY KEY, v VARCHAR(20));
+             INSERT INTO d.{table} VALUES (1, '1'), (2, '2');"
+        );
+    }
+    let world = World::with(Flavor::MariaDb, &sql).await;
+    let keep_in = |a: &str, m: &str| {
+        let choice =
+            format!("streams: {{d.a: {{mode: append, table: d.{a}}}, d.m: {{table: d.{m}}}}}");
+        world.configure(Setup {
+            source: "databases: [d]",
+            connection: &choice,
+            ..Setup::default()
+        });
+    };
+    keep_in("a", "m");
+    world.sync().await;
+    let change = "UPDATE d.a SET v = '22' WHERE id = 2; DELETE FROM d.m WHERE id = 1";
+    world.server.execute(change).await;
+    world.sync().await;
+    keep_in("other_a", "other_m");
+    world.sync().await;
+    keep_in("a", "m");
+    world.sync().await;
+    let expected = ["r 1 1", "r 2 2", "u 2 22", "t ~ ~", "r 1 1", "r 2 22"];
+    assert_eq!(rows(&world, CHANGES), expected);
+    assert_eq!(rows(&world, MARKED), ["1 1 true", "2 2 false"]);
+    assert_eq!(tables(&world), ["a", "m", "other_a", "other_m"]);
+}
+
 /// An API takes the right to read a stream away while it is copied beside.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_that_is_refused_while_it_is_copied_beside_keeps_its_table() {

@@ -10,6 +10,7 @@ mod daemon;
 mod day;
 mod export;
 mod google_sheets;
+mod half;
 mod kept;
 mod lake;
 mod layout;

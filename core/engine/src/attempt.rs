@@ -202,6 +202,7 @@ impl Attempt<'_> {
             load: None,
             has_work,
             dropped: BTreeSet::new(),
+            failed: BTreeSet::new(),
             moved: None,
             complete: None,
             layouts: layouts(existing),

@@ -14,9 +14,10 @@ use std::collections::BTreeMap;
 
 use tributary_model::{
     Capabilities, Deletes, Existing, Mode, Old, State, StreamName, TableColumn, TableName,
+    TablePlan,
 };
 
-use crate::normalize::{derived, system};
+use crate::normalize::{derived, is_same_name, system};
 
 /// Ends the name of a table that is built beside another.
 const NEXT: &str = "__tributary_next";
@@ -36,8 +37,6 @@ pub(crate) struct Beside {
     pub(crate) is_made: bool,
     /// Whether the source has sent all of it.
     pub(crate) is_complete: bool,
-    /// Whether the stream failed, so that it can't be completed in this attempt.
-    pub(crate) has_failed: bool,
 }
 
 /// What a run needs to know of a stream to decide.
@@ -54,6 +53,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) begins: bool,
     /// Whether all that the table has may go.
     pub(crate) is_void: bool,
+    /// Whether rows of the table beside are hidden as those from now on.
+    pub(crate) is_hidden_alike: bool,
 }
 
 /// How a stream's rows are to be taken.
@@ -74,20 +75,32 @@ pub(crate) fn next_to(table: &TableName, capabilities: &Capabilities) -> TableNa
     named(table, NEXT, capabilities)
 }
 
-/// The names under which a table may be kept once another takes its place; none where it can't be.
+/// The names under which a table may be kept once another takes its place; none where it can't be. Of
+/// each column of the key it must have, so that it can go on, the names that such a column may have.
 pub(crate) fn keepable(
     table: &TableName,
-    mode: Mode,
+    (mode, key): (Mode, &[[String; 2]]),
     existing: &Existing,
     capabilities: &Capabilities,
 ) -> Vec<TableName> {
-    let may_be_kept = |columns: &[TableColumn]| !fits(columns, mode) || !continues(capabilities);
+    let has_key = |columns: &[TableColumn]| {
+        let mut key = key.iter();
+        key.all(|forms| forms.iter().any(|name| has(columns, name, capabilities)))
+    };
+    let may_be_kept = |columns: &[TableColumn]| {
+        !fits(columns, mode) || !continues(capabilities) || !has_key(columns)
+    };
     match existing.get(table) {
         Some(columns) if may_be_kept(columns) => {
             kept_names(table, kept_as(columns), capabilities).collect()
         }
         Some(_) | None => Vec::new(),
     }
+}
+
+fn has(columns: &[TableColumn], name: &str, capabilities: &Capabilities) -> bool {
+    let mut columns = columns.iter();
+    columns.any(|column| is_same_name(&column.name, name, capabilities))
 }
 
 /// Whether the destination lets what a table has besides go on in the one that takes its place: who
@@ -139,11 +152,16 @@ impl Facts<'_> {
         let next = self.existing.get(&next_to(self.table, capabilities));
         let changes = live.is_some_and(|columns| !fits(columns, self.mode));
         match next {
-            Some(columns) if self.has_cursor && fits(columns, self.mode) => Way::GoOn(Beside {
-                is_made: true,
-                ..self.beside(capabilities)
-            }),
-            // Its cursor is gone, or it was begun in another mode, which was taken back.
+            Some(columns)
+                if self.has_cursor && self.is_hidden_alike && fits(columns, self.mode) =>
+            {
+                Way::GoOn(Beside {
+                    is_made: true,
+                    ..self.beside(capabilities)
+                })
+            }
+            // Its cursor is gone, it was begun in another mode, which was taken back, or what it has
+            // so far is in clear and is to be hidden.
             Some(_) => Way::Anew(self.beside(capabilities)),
             None if changes => Way::Anew(self.beside(capabilities)),
             None => usual,
@@ -160,7 +178,6 @@ impl Facts<'_> {
             like: live.map(|_| self.table.clone()),
             is_made: false,
             is_complete: false,
-            has_failed: false,
         }
     }
 
@@ -169,6 +186,7 @@ impl Facts<'_> {
     /// by `--full-refresh`.
     fn old(&self, live: &[TableColumn], capabilities: &Capabilities) -> Old {
         let kept = kept_as(live);
+        let free_name = || free_name(self.table, kept, self.existing, capabilities);
         let has_more = match (self.mode, self.deletes) {
             _ if self.is_void => false,
             (Mode::Merge, Deletes::Hard) | (Mode::Replace, _) => false,
@@ -177,22 +195,27 @@ impl Facts<'_> {
             }
         };
         match fits(live, self.mode) {
-            false => Old::Kept(self.free_name(kept, capabilities)),
+            false => Old::Kept(free_name()),
             true if kept == Mode::History => Old::Continued,
             true if !has_more => Old::Gone,
             true if continues(capabilities) => Old::Continued,
-            true => Old::Kept(self.free_name(kept, capabilities)),
+            true => Old::Kept(free_name()),
         }
     }
+}
 
-    /// A name that no table has; the destination refuses one that is taken.
-    fn free_name(&self, kept: Mode, capabilities: &Capabilities) -> TableName {
-        let is_free = |name: &TableName| !self.existing.contains_key(name);
-        let mut names = kept_names(self.table, kept, capabilities);
-        names
-            .find(is_free)
-            .unwrap_or_else(|| named(self.table, &format!("__{}", word(kept)), capabilities))
-    }
+/// A name that no table has; the destination refuses one that is taken.
+fn free_name(
+    table: &TableName,
+    kept: Mode,
+    existing: &Existing,
+    capabilities: &Capabilities,
+) -> TableName {
+    let is_free = |name: &TableName| !existing.contains_key(name);
+    let mut names = kept_names(table, kept, capabilities);
+    names
+        .find(is_free)
+        .unwrap_or_else(|| named(table, &format!("__{}", word(kept)), capabilities))
 }
 
 fn kept_names(
@@ -225,6 +248,27 @@ pub(crate) fn word(mode: Mode) -> &'static str {
 }
 
 impl Beside {
+    /// Keeps the table that is there if it lacks a column of the key of now: its rows can't be told
+    /// from the new ones, so none of them can go on among those.
+    pub(crate) fn keep_without_key(
+        &mut self,
+        plan: &TablePlan,
+        existing: &Existing,
+        capabilities: &Capabilities,
+    ) {
+        let is_merged = self.old == Old::Continued && plan.mode == Mode::Merge;
+        let live = existing.get(&self.live).filter(|_| is_merged);
+        let lacks = |live: &&Vec<TableColumn>| {
+            let mut key = plan.key.iter();
+            key.any(|name| !has(live, name, capabilities))
+        };
+        let Some(live) = live.filter(lacks) else {
+            return;
+        };
+        let kept = kept_as(live);
+        self.old = Old::Kept(free_name(&self.live, kept, existing, capabilities));
+    }
+
     /// What is said of a table that changes its mode.
     pub(crate) fn says(&self, mode: Mode) -> Option<String> {
         let Old::Kept(name) = &self.old else {
@@ -310,6 +354,7 @@ mod tests {
             has_cursor,
             begins: mode == Mode::Replace,
             is_void: false,
+            is_hidden_alike: true,
         };
         facts.way(&RULES)
     }
@@ -383,6 +428,7 @@ mod tests {
             has_cursor: false,
             begins: true,
             is_void,
+            is_hidden_alike: true,
         };
         let capabilities = Capabilities { modes, ..RULES };
         facts.beside(&capabilities).old
@@ -410,6 +456,89 @@ mod tests {
         }
         // A history goes on whatever happens.
         assert_eq!(old(Mode::History, Deletes::Soft, true, all), Old::Continued);
+    }
+
+    #[test]
+    fn what_was_begun_beside_is_begun_again_where_it_is_hidden_otherwise() {
+        let (orders, existing) = (
+            table("orders"),
+            existing(&[("orders", &[]), ("orders__tributary_next", &[])]),
+        );
+        let facts = Facts {
+            table: &orders,
+            mode: Mode::Merge,
+            deletes: Deletes::Hard,
+            existing: &existing,
+            has_cursor: true,
+            begins: false,
+            is_void: false,
+            is_hidden_alike: true,
+        };
+        assert!(matches!(facts.way(&RULES), Way::GoOn(_)));
+        let other = Facts {
+            is_hidden_alike: false,
+            ..facts
+        };
+        assert!(matches!(other.way(&RULES), Way::Anew(_)));
+    }
+
+    #[test]
+    fn a_table_without_the_key_of_now_is_kept() {
+        let all = Capabilities {
+            modes: &[Mode::Merge, Mode::History],
+            ..RULES
+        };
+        let orders = table("orders");
+        for (columns, key, kept) in [
+            (["ID", "code"], "id", false),
+            (["id", "code"], "code", false),
+            (["id", "code"], "number", true),
+            (["id", "code"], "_tributary_id", true),
+        ] {
+            let existing = existing(&[("orders", &columns)]);
+            let plan = TablePlan {
+                stream: StreamName::plain("orders"),
+                table: orders.clone(),
+                mode: Mode::Merge,
+                deletes: Deletes::Soft,
+                columns: Vec::new(),
+                key: vec![key.to_owned()],
+            };
+            let begun = || Beside {
+                live: orders.clone(),
+                old: Old::Continued,
+                like: None,
+                is_made: true,
+                is_complete: true,
+            };
+            let mut beside = begun();
+            beside.keep_without_key(&plan, &existing, &all);
+            let expected = match kept {
+                true => Old::Kept(table("orders__merge")),
+                false => Old::Continued,
+            };
+            assert_eq!(beside.old, expected, "{columns:?} {key}");
+            let names = [[key.to_owned(), format!("{key}_0")]];
+            let names = keepable(&orders, (Mode::Merge, &names), &existing, &all);
+            assert_eq!(!names.is_empty(), kept, "{columns:?} {key}");
+            // What goes, and what is a history, is not told row by row.
+            for (old, mode) in [
+                (Old::Gone, Mode::Merge),
+                (Old::Continued, Mode::History),
+                (Old::Continued, Mode::Append),
+            ] {
+                let mut beside = Beside {
+                    old: old.clone(),
+                    ..begun()
+                };
+                let plan = TablePlan {
+                    mode,
+                    ..plan.clone()
+                };
+                beside.keep_without_key(&plan, &existing, &all);
+                assert_eq!(beside.old, old);
+            }
+        }
     }
 
     #[test]

@@ -50,6 +50,8 @@ pub(crate) struct Loading<'a> {
     pub(crate) has_work: bool,
     /// Streams that were given up here; their sources still send.
     pub(crate) dropped: BTreeSet<StreamName>,
+    /// Streams that have failed in this attempt, here or in the source: what came of them is not all.
+    pub(crate) failed: BTreeSet<StreamName>,
     /// Since when the state is ahead of the stored one without a load to commit it.
     pub(crate) moved: Option<Instant>,
     /// With the load in progress, everything that the source had then is in the destination.

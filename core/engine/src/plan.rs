@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use tributary_model::{
-    Capabilities, ConnectionOptions, Error, ErrorKind, Existing, Mode, Remembered, Result, State,
-    Stream, StreamName, StreamOptions, StreamSchema, TableName,
+    Capabilities, ConnectionOptions, Deletes, Error, ErrorKind, Existing, Mode, Remembered, Result,
+    State, Stream, StreamName, StreamOptions, StreamSchema, TableName,
 };
 
 use crate::attempt::Progress;
@@ -225,15 +225,37 @@ pub(crate) async fn known(connection: &Connection, streams: &[Stream]) -> Result
     let keepable: Vec<_> = streams
         .iter()
         .flat_map(|stream| {
-            let mode = connection.options.of(&stream.name).mode;
+            let options = connection.options.of(&stream.name);
             let table = table_of(connection, &stream.name);
-            beside::keepable(&table, mode, &existing, &capabilities)
+            let key = key_names(stream, options, &capabilities);
+            beside::keepable(&table, (options.mode, &key), &existing, &capabilities)
         })
         .collect();
     if !keepable.is_empty() {
         existing.extend(connection.destination.describe(&keepable).await?);
     }
     Ok(existing)
+}
+
+/// The names that columns of the key may have, where rows of a table that is merged are told apart by
+/// them when the stream is read anew.
+fn key_names(
+    stream: &Stream,
+    options: &StreamOptions,
+    capabilities: &Capabilities,
+) -> Vec<[String; 2]> {
+    if options.mode != Mode::Merge || options.deletes == Deletes::Hard {
+        return Vec::new();
+    }
+    let name = |column: &String| {
+        let rule = options.columns.get(column);
+        let name = rule.and_then(|rule| rule.rename.as_deref());
+        normalize::name_forms(name.unwrap_or(column), capabilities)
+    };
+    match stream.schema.key.as_slice() {
+        [] => vec![[normalize::ID.to_owned(), normalize::ID.to_owned()]],
+        key => key.iter().map(name).collect(),
+    }
 }
 
 /// How the rows of each stream are to be taken.
@@ -261,18 +283,34 @@ pub(crate) fn ways(
             has_cursor: is_known && !is_refreshed,
             begins: mode == Mode::Replace && request.asks_for(name) && !progress.has_committed,
             is_void: is_refreshed || is_void(state, name, &table),
+            is_hidden_alike: {
+                let known = remembered(state, name, &table).and_then(normalize::beside);
+                known == normalize::hiding(options, connection.options.salt.as_ref()).as_deref()
+            },
         };
         (name.clone(), facts.way(&capabilities))
     };
     streams.iter().map(way).collect()
 }
 
-/// Whether what a table has may go: that of a stream of which another table is remembered, or none, was
-/// not made for it.
+/// Whether what a table has may go: its first copy is known not to be complete, or nothing is known of
+/// any table. Else one that is not remembered for the stream stays: it was kept elsewhere since, or
+/// has another name now.
 pub(crate) fn is_void(state: &State, stream: &StreamName, table: &TableName) -> bool {
+    match remembered(state, stream, table) {
+        Some(known) => normalize::is_void(known),
+        None => state.tables.is_empty(),
+    }
+}
+
+/// What is remembered of this very table.
+fn remembered<'s>(
+    state: &'s State,
+    stream: &StreamName,
+    table: &TableName,
+) -> Option<&'s Remembered> {
     let known = state.tables.get(stream);
-    let known = known.filter(|known| known.table == table.to_string());
-    known.is_none_or(normalize::is_void)
+    known.filter(|known| known.table == table.to_string())
 }
 
 /// That the rows of each stream go into the table that is there.
@@ -410,4 +448,36 @@ fn check(
         )));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_table_has_may_go_only_where_that_is_known() {
+        let stream = StreamName::plain("orders");
+        let [first, other] = ["first", "other"].map(|table| TableName {
+            schema: "shop".to_owned(),
+            table: table.to_owned(),
+        });
+        let mut known = Remembered {
+            table: first.to_string(),
+            ..Remembered::default()
+        };
+        let state = |known: &Remembered| State {
+            tables: BTreeMap::from([(stream.clone(), known.clone())]),
+            ..State::default()
+        };
+        let before = StreamName::plain("orders_of_before");
+        assert!(is_void(&State::default(), &stream, &first));
+        assert!(!is_void(&state(&known), &before, &first), "it was renamed");
+        assert!(!is_void(&state(&known), &stream, &first));
+        normalize::set_void(&mut known, true);
+        assert!(is_void(&state(&known), &stream, &first));
+        assert!(
+            !is_void(&state(&known), &stream, &other),
+            "left for another one once"
+        );
+    }
 }

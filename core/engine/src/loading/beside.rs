@@ -32,6 +32,7 @@ impl Loading<'_> {
             has_cursor: false,
             begins: true,
             is_void: self.void.contains(stream),
+            is_hidden_alike: true,
         };
         let beside = facts.beside(&capabilities);
         table.move_to(next_to(&name, &capabilities));
@@ -80,19 +81,19 @@ impl Loading<'_> {
 
     /// Notes that the source has sent all of a stream.
     pub(super) fn all_sent(&mut self, stream: &StreamName) {
+        if self.failed.contains(stream) {
+            return;
+        }
         match self.beside.get_mut(stream) {
-            Some(beside) => beside.is_complete = !beside.has_failed,
-            None if self.dropped.contains(stream) => {}
+            Some(beside) => beside.is_complete = true,
             None => drop(self.void.remove(stream)),
         }
     }
 
     /// Notes that a stream can't be completed in this attempt.
     pub(super) fn not_all_sent(&mut self, stream: &StreamName) {
-        if let Some(beside) = self.beside.get_mut(stream) {
-            beside.has_failed = true;
-            beside.is_complete = false;
-        }
+        self.failed.insert(stream.clone());
+        self.begins_again(stream);
     }
 
     /// Notes that what the source sends of a stream is not all of it yet.
@@ -138,12 +139,14 @@ impl Loading<'_> {
         let streams: Vec<_> = complete.map(|(stream, _)| stream.clone()).collect();
         for stream in streams {
             self.make_beside(&stream).await?;
-            let Some(beside) = self.beside.remove(&stream) else {
+            let Some(mut beside) = self.beside.remove(&stream) else {
                 continue;
             };
             let Some(table) = self.tables.get_mut(&stream) else {
                 continue;
             };
+            let capabilities = self.connection.destination.capabilities();
+            beside.keep_without_key(table.plan(), &self.layouts, &capabilities);
             if !beside.is_made {
                 // There was no row to make a table for; later ones go to the table itself.
                 table.move_to(beside.live);

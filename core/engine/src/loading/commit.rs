@@ -20,7 +20,7 @@ use crate::attempt::{Progress, tell_layout};
 use crate::changes;
 use crate::flush::Fill;
 use crate::ledger::{InDoubt, Ledger};
-use crate::normalize::set_void;
+use crate::normalize::{set_beside, set_void};
 use crate::observer::Event;
 use crate::spans;
 
@@ -177,10 +177,15 @@ impl Loading<'_> {
                 Some(beside) => {
                     let (live, known) = (beside.live.to_string(), self.state.tables.get(stream));
                     let known = known.filter(|known| known.table == live).cloned();
-                    known.unwrap_or_else(|| Remembered {
+                    let mut known = known.unwrap_or_else(|| Remembered {
                         table: live,
                         ..Remembered::default()
-                    })
+                    });
+                    // Until it is made, what is said stands for one of an earlier run.
+                    if beside.is_made {
+                        set_beside(&mut known, table.hiding());
+                    }
+                    known
                 }
             };
             set_void(&mut known, self.void.contains(stream));

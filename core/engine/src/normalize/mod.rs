@@ -17,8 +17,8 @@ pub(crate) mod system;
 mod table;
 
 pub(crate) use json::columns as json_columns;
-pub(crate) use names::derived;
+pub(crate) use names::{derived, forms as name_forms, same as is_same_name};
 pub(crate) use rejected::Shaped;
-pub(crate) use remember::{is_void, set_void};
+pub(crate) use remember::{beside, hiding, is_void, set_beside, set_void};
 pub(crate) use shape::value as cast_value;
 pub(crate) use table::{ID, Table, TableSetup, table_name};

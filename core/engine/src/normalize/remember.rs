@@ -1,14 +1,16 @@
 //! What is remembered of a table from run to run: names that do not tell where they come from, and
 //! the ways in which rows of it may have columns that are hidden or left out, or were once.
 //!
-//! Also whether the table has anything that a new copy would not bring: see [`is_void`].
+//! Also whether the table has anything that a new copy would not bring: see [`is_void`]. And of a table
+//! that is being built beside it, how its rows are hidden: it is to have rows of one way only.
 //!
 //! So a column that comes later never takes an older one's name, and a table that still holds in
 //! clear what is hidden from now on is said to. Copied anew, a table has rows of one way only.
 
 use std::collections::BTreeMap;
 
-use tributary_model::{ColumnRule, Mask, Remembered};
+use serde_json::{Map, Value};
+use tributary_model::{ColumnRule, Mask, Remembered, Secret, StreamOptions};
 
 use super::table::{Table, TableSetup};
 
@@ -21,18 +23,51 @@ const LEFT_OUT: &str = "left out";
 const ROWS: &str = "";
 /// The way of rows that go once the stream is read anew.
 const VOID: &str = "void";
+/// Begins the way of rows in a table that is being built beside.
+const BESIDE: &str = "beside ";
 
 /// Whether what a table has goes once its stream is read anew: its first copy is not complete, or the
 /// user has asked for a new one.
 pub(crate) fn is_void(known: &Remembered) -> bool {
-    known.ways.contains_key(ROWS)
+    rows(known).any(|way| way == VOID)
 }
 
 /// Notes whether what a table has goes once its stream is read anew.
 pub(crate) fn set_void(known: &mut Remembered, is_void: bool) {
-    known.ways.remove(ROWS);
-    if is_void {
-        let ways = vec![VOID.to_owned()];
+    note(known, VOID, is_void.then(|| VOID.to_owned()));
+}
+
+/// How rows of the table that is being built beside this one are hidden, where any column of them is.
+pub(crate) fn beside(known: &Remembered) -> Option<&str> {
+    rows(known).find(|way| way.starts_with(BESIDE))
+}
+
+/// Notes how rows of the table that is being built beside this one are hidden.
+pub(crate) fn set_beside(known: &mut Remembered, hiding: Option<String>) {
+    note(known, BESIDE, hiding);
+}
+
+/// How rows are hidden from now on, to be compared; `None` where no column is.
+pub(crate) fn hiding(options: &StreamOptions, salt: Option<&Secret>) -> Option<String> {
+    let ways = options.columns.iter().filter_map(|(column, rule)| {
+        let way = way(Some(rule), salt);
+        (way != CLEAR).then(|| (column.clone(), Value::String(way)))
+    });
+    let ways: Map<String, Value> = ways.collect();
+    (!ways.is_empty()).then(|| format!("{BESIDE}{}", Value::Object(ways)))
+}
+
+fn rows(known: &Remembered) -> impl Iterator<Item = &str> {
+    let ways = known.ways.get(ROWS).into_iter().flatten();
+    ways.map(String::as_str)
+}
+
+/// Puts a way of the rows as such in place of those that begin like it.
+fn note(known: &mut Remembered, begin: &str, way: Option<String>) {
+    let mut ways = known.ways.remove(ROWS).unwrap_or_default();
+    ways.retain(|way| !way.starts_with(begin));
+    ways.extend(way);
+    if !ways.is_empty() {
         known.ways.insert(ROWS.to_owned(), ways);
     }
 }
@@ -64,6 +99,11 @@ impl Table {
             names: self.names(),
             ways: self.ways(),
         }
+    }
+
+    /// How rows from now on are hidden: see [`hiding`].
+    pub(crate) fn hiding(&self) -> Option<String> {
+        hiding(&self.options, self.salt.as_ref())
     }
 
     /// Whether a column has been hidden in one way only, that of now.
@@ -167,28 +207,32 @@ impl Table {
     }
 
     fn way(&self, rule: Option<&ColumnRule>) -> String {
-        match rule {
-            Some(ColumnRule { exclude: true, .. }) => LEFT_OUT.to_owned(),
-            Some(ColumnRule { hash: true, .. }) => format!("hashed {}", self.salt_mark()),
-            Some(ColumnRule {
-                mask: Some(mask), ..
-            }) => match mask {
-                Mask::KeepLast(keep) => format!("masked keep_last {keep}"),
-                Mask::KeepFirst(keep) => format!("masked keep_first {keep}"),
-                Mask::Email => "masked email".to_owned(),
-                Mask::Null => "masked null".to_owned(),
-                Mask::Constant(_) => "masked constant".to_owned(),
-            },
-            Some(_) | None => CLEAR.to_owned(),
-        }
+        way(rule, self.salt.as_ref())
     }
+}
 
-    /// Tells salts apart, and too short to try a salt on.
-    fn salt_mark(&self) -> String {
-        let salt = self.salt.as_ref().map_or("", |salt| salt.expose());
-        let key = blake3::derive_key("tributary: which salt", salt.as_bytes());
-        format!("{:02x}{:02x}", key[0], key[1])
+fn way(rule: Option<&ColumnRule>, salt: Option<&Secret>) -> String {
+    match rule {
+        Some(ColumnRule { exclude: true, .. }) => LEFT_OUT.to_owned(),
+        Some(ColumnRule { hash: true, .. }) => format!("hashed {}", salt_mark(salt)),
+        Some(ColumnRule {
+            mask: Some(mask), ..
+        }) => match mask {
+            Mask::KeepLast(keep) => format!("masked keep_last {keep}"),
+            Mask::KeepFirst(keep) => format!("masked keep_first {keep}"),
+            Mask::Email => "masked email".to_owned(),
+            Mask::Null => "masked null".to_owned(),
+            Mask::Constant(_) => "masked constant".to_owned(),
+        },
+        Some(_) | None => CLEAR.to_owned(),
     }
+}
+
+/// Tells salts apart, and too short to try a salt on.
+fn salt_mark(salt: Option<&Secret>) -> String {
+    let salt = salt.map_or("", |salt| salt.expose());
+    let key = blake3::derive_key("tributary: which salt", salt.as_bytes());
+    format!("{:02x}{:02x}", key[0], key[1])
 }
 
 /// A way, for people.
@@ -196,5 +240,35 @@ fn words(way: &str) -> &str {
     match way.split_once(' ') {
         Some(("hashed" | "masked", _)) => &way[..6],
         _ => way,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_of_rows_as_such_stands_side_by_side() {
+        let mut known = Remembered::default();
+        assert!(!is_void(&known) && beside(&known).is_none());
+        set_void(&mut known, true);
+        set_beside(&mut known, Some(format!("{BESIDE}one")));
+        set_beside(&mut known, Some(format!("{BESIDE}other")));
+        assert!(is_void(&known));
+        assert_eq!(beside(&known), Some("beside other"));
+        set_void(&mut known, false);
+        assert!(!is_void(&known));
+        assert_eq!(beside(&known), Some("beside other"));
+        set_beside(&mut known, None);
+        assert_eq!(known, Remembered::default(), "nothing is left over");
+    }
+
+    /// A state of an earlier version says of rows only that they are void.
+    #[test]
+    fn what_earlier_versions_have_noted_is_understood() {
+        let mut known = Remembered::default();
+        known.ways.insert(String::new(), vec!["void".to_owned()]);
+        assert!(is_void(&known) && beside(&known).is_none());
     }
 }
