@@ -16,6 +16,7 @@ use crate::gtid::{DomainGtid, GtidPosition, Gtids};
 use crate::log::birth::Birth;
 use crate::position::LogPosition;
 use crate::server::{Flavor, LogFile, Server, gtid_state, gtids_at, log_files, status};
+use crate::snapshot::stalled;
 
 /// How the server is told where to begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,11 +72,12 @@ pub(crate) async fn resume(conn: &mut Conn, server: &Server, at: &LogCursor) -> 
     let files = log_files(conn, server).await?;
     let road = match (&gtids, server.flavor) {
         (Some(Gtids::Mysql(_)), Flavor::MySql) if server.gtid() => {
+            let mut commits = Commits::Complete;
             if is_same {
                 require_numbering(&files, at)?;
-                wait_for_commits(conn, at).await?;
+                commits = wait_for_commits(conn, at).await?;
             }
-            require_transactions(conn, at).await?;
+            require_transactions(conn, &files, at, commits).await?;
             Road::Gtid
         }
         (Some(Gtids::Mariadb(ours)), Flavor::MariaDb) if !is_same || at.by_gtid => {
@@ -127,23 +129,40 @@ fn parse(text: &str, flavor: Flavor) -> Result<Gtids> {
 }
 
 /// How long a commit is waited for that the log has and the server does not count yet, seconds. // G6
-const COMMITS: u32 = 30;
+const COMMITS: u64 = 30;
+
+/// Whether all commits count that the log has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Commits {
+    Complete,
+    /// Some have been waited for in vain.
+    Late,
+}
 
 /// MySQL with GTIDs on the server of before: a transaction is in the log, and so in our cursor, before
 /// it counts as executed. In between it waits for a replica or the disk: not lacking, but late.
-async fn wait_for_commits(conn: &mut Conn, at: &LogCursor) -> Result<()> {
+async fn wait_for_commits(conn: &mut Conn, at: &LogCursor) -> Result<Commits> {
     use mysql_async::prelude::Queryable;
     let ours = at.gtid.as_deref().unwrap_or_default();
-    // What it answers does not matter: what is asked next tells whether all are there.
-    conn.query_drop(format!(
-        "SELECT WAIT_FOR_EXECUTED_GTID_SET('{ours}', {COMMITS})"
-    ))
-    .await
-    .map_err(|error| classify(error, "waiting for commits that are in the log"))
+    let sql = format!("SELECT WAIT_FOR_EXECUTED_GTID_SET('{ours}', {COMMITS})");
+    // NULL is no answer that it should give, and none to rely on.
+    let in_vain: Option<Option<i64>> = conn
+        .query_first(sql)
+        .await
+        .map_err(|error| classify(error, "waiting for commits that are in the log"))?;
+    Ok(match in_vain {
+        Some(Some(0)) => Commits::Complete,
+        Some(_) | None => Commits::Late,
+    })
 }
 
 /// MySQL with GTIDs: the server has all that we have, and nothing that we lack is purged.
-async fn require_transactions(conn: &mut Conn, at: &LogCursor) -> Result<()> {
+async fn require_transactions(
+    conn: &mut Conn,
+    files: &[LogFile],
+    at: &LogCursor,
+    commits: Commits,
+) -> Result<()> {
     use mysql_async::prelude::Queryable;
     let ours = at.gtid.as_deref().unwrap_or_default();
     let sql = format!(
@@ -156,13 +175,27 @@ async fn require_transactions(conn: &mut Conn, at: &LogCursor) -> Result<()> {
         .map_err(|error| classify(error, "comparing transactions with the server's"))?
         .ok_or_else(|| Error::bug("GTID_SUBSET had no answer"))?;
     if has_ours == 0 {
-        return Err(lacking(at));
+        return Err(missing(files, at, commits));
     }
     if keeps_rest == 0 {
         Err(purged(&at.position, None))
     } else {
         Ok(())
     }
+}
+
+/// Why the server does not count all that we have. Where its log reaches to our place, they are in it, and
+/// their commits are late: a copy of everything would wait for the same.
+fn missing(files: &[LogFile], at: &LogCursor, commits: Commits) -> Error {
+    match commits {
+        Commits::Late if is_reached(files, at) => stalled(COMMITS),
+        Commits::Late | Commits::Complete => lacking(at),
+    }
+}
+
+fn is_reached(files: &[LogFile], at: &LogCursor) -> bool {
+    let own = files.iter().find(|file| file.name == at.position.file);
+    own.is_some_and(|file| file.size >= at.position.offset)
 }
 
 /// MySQL with GTIDs on the server of before: its files go on where they were. Numbers of
@@ -301,4 +334,34 @@ pub(crate) fn purged(position: &LogPosition, oldest: Option<&str>) -> Error {
          --full-refresh`, or set `snapshot: when_needed` to have that done by itself; then keep the log \
          longer (binlog_expire_logs_seconds).",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_commit_that_is_in_the_log_is_late_and_not_lacking() {
+        let at = LogCursor {
+            server: "here".into(),
+            position: LogPosition::new("binlog.000002", 500),
+            gtid: None,
+            era: 0,
+            prepared: BTreeSet::new(),
+            withheld: BTreeMap::new(),
+            unsettled: BTreeSet::new(),
+            born: None,
+            by_gtid: false,
+        };
+        let kind = |name: &str, size: u64, commits: Commits| {
+            let name = name.to_owned();
+            missing(&[LogFile { name, size }], &at, commits).kind()
+        };
+        let file = "binlog.000002";
+        assert_eq!(kind(file, 500, Commits::Late), ErrorKind::Unavailable);
+        assert_eq!(kind(file, 499, Commits::Late), ErrorKind::Incompatible);
+        let next = "binlog.000003";
+        assert_eq!(kind(next, 900, Commits::Late), ErrorKind::Incompatible);
+        assert_eq!(kind(file, 500, Commits::Complete), ErrorKind::Incompatible);
+    }
 }

@@ -101,7 +101,7 @@ async fn wait_until_executed(conn: &mut impl Ask, gtids: &Gtids) -> Result<()> {
     if answer.first().and_then(|row| row.at(0)) == Some("0") {
         Ok(())
     } else {
-        Err(stalled())
+        Err(stalled(seconds))
     }
 }
 
@@ -123,7 +123,7 @@ async fn wait_until_committed(conn: &mut impl Ask, low: &Low) -> Result<()> {
         }
         agreed = 0;
         if waited >= PATIENCE {
-            return Err(stalled());
+            return Err(stalled(PATIENCE.as_secs()));
         }
         tokio::time::sleep(step).await;
         waited += step;
@@ -194,13 +194,11 @@ fn waiting(error: mysql_async::Error) -> Error {
     classify(error, "opening a consistent view")
 }
 
-fn stalled() -> Error {
+/// A commit is half way through for so many seconds.
+pub(crate) fn stalled(seconds: u64) -> Error {
     Error::new(
         ErrorKind::Unavailable,
-        format!(
-            "a transaction that is in the log has not become visible for {} seconds",
-            PATIENCE.as_secs()
-        ),
+        format!("a transaction that is in the log has not become visible for {seconds} seconds"),
     )
     .fix("Look for commits that hang: a full disk, or a semi-synchronous replica that does not answer.")
 }

@@ -52,7 +52,7 @@ mod split;
 mod view;
 
 pub(crate) use copier::{Batch, Copied, Copier, Job, JobId, Low, Piece};
-pub(crate) use fence::{Fence, View};
+pub(crate) use fence::{Fence, View, stalled};
 pub(crate) use pace::Pace;
 pub(crate) use query::{Locking, Query, all_rows, next_rows};
 pub(crate) use segment::{KeyStyle, key_styles};
