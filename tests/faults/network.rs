@@ -193,18 +193,29 @@ async fn thrown_out(flavor: Flavor) {
         Flavor::MySql => world.server.rows("SHOW BINARY LOG STATUS").await,
     };
     let file = file[0][0].clone().unwrap();
-    let request = BinlogStreamRequest::new(77777)
-        .with_filename(file.as_bytes())
-        .with_pos(4_u64);
-    let other = world.server.conn().await;
-    let _stream = other.get_binlog_stream(request).await.unwrap();
-    sync.logged("another replica reads the log with the same server_id")
-        .await;
+    tokio::select! {
+        () = read_for_ever(&world, &file) => {}
+        () = sync.logged("another replica reads the log with the same server_id") => {}
+    }
     locker.query_drop("UNLOCK TABLES").await.unwrap();
     sync.wait().await.exits(0);
     world.assert_equal(&TABLES).await;
     if flavor == Flavor::MySql {
         damaged(&world, &file).await;
+    }
+}
+
+/// Reads the log with the number of our sync, and again whenever it has been thrown out: the sync may
+/// begin an attempt at any time.
+async fn read_for_ever(world: &World, file: &str) {
+    loop {
+        let request = BinlogStreamRequest::new(77777)
+            .with_filename(file.as_bytes())
+            .with_pos(4_u64);
+        let other = world.server.conn().await;
+        let id = other.id().to_string();
+        let _stream = other.get_binlog_stream(request).await;
+        until_gone(world, &id).await;
     }
 }
 
