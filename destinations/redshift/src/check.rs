@@ -17,6 +17,7 @@ use tributary_store::Store;
 use crate::describe::Inventory;
 use crate::destination::room;
 use crate::dialect::DIALECT;
+use crate::ledger::Notes;
 use crate::session::Session;
 use crate::settings::{Reader, Settings, Tls};
 use crate::system::{self, Own};
@@ -336,6 +337,7 @@ async fn try_load(
         },
         room: room(store, "check"),
         reader: settings.reader.clone(),
+        notes: Notes::default(),
         rejected: 0,
     };
     let tried = merge(&mut site, &plan).await;
@@ -359,6 +361,7 @@ async fn merge(site: &mut Site, plan: &Arc<TablePlan>) -> Result<()> {
     };
     target.take(site, rows, Presence::Possible).await?;
     target.settle(site).await?;
+    site.notes.write(&mut site.session).await?;
     let table = DIALECT.table(&plan.table);
     let statements = [
         format!("ALTER TABLE {table} ADD COLUMN more VARCHAR(1)"),

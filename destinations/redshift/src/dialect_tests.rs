@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used)]
 
 use tributary_model::{Deletes, Mode, StreamName, TableColumn, TablePlan, TruncateKind};
-use tributary_sql::{Found, FoundColumn, Merge, SYNCED_AT, Staged, Staging, VALID_FROM, evolve};
+use tributary_sql::{
+    Found, FoundColumn, Merge, SYNCED_AT, Staged, Staging, VALID_FROM, carry_over, evolve,
+};
 
 use super::*;
 
@@ -120,6 +122,16 @@ fn texts_are_compared_with_their_lengths() {
         ..plan.table.clone()
     };
     all.push(merge.stage_continuation(&beside).unwrap());
+    let has = [FoundColumn {
+        name: "k".to_owned(),
+        data_type: Some(DataType::Text),
+        sql_type: "character varying(65535)".to_owned(),
+    }];
+    let merged = TablePlan {
+        mode: Mode::Merge,
+        ..plan.clone()
+    };
+    all.extend(carry_over(&DIALECT, &merged, &beside, (&has, &has), "NOW"));
     let all = all.join(";\n");
     for (bare, at) in [
         ("\"k\" = ", " AND LEN("),

@@ -19,6 +19,8 @@ use crate::text::{instant, literal, optional, pieces, values};
 const LOADS: &str = "_tributary.loads";
 const LONG_TEXTS: &str = "_tributary.long_texts";
 const CHANGES: &str = "_tributary.schema_changes";
+/// Changes of one statement.
+const NOTES: usize = 500;
 
 /// Writes the row of a load, its counts corrected by the rows that it rejected itself.
 pub(crate) async fn record(
@@ -84,13 +86,29 @@ fn long(plan: &LoadPlan, fence: &Fence, name: &str, text: &str) -> Vec<String> {
     pieces.map(row).collect()
 }
 
-/// Writes the rows of a table's changes.
-pub(crate) async fn note_changes(
-    session: &mut Session,
-    load: &LoadPlan,
-    plan: &TablePlan,
-    steps: &[Step],
-) -> Result<()> {
+/// What is to be written of tables' changes. All connections write there, and whoever has written
+/// keeps the others waiting until the commit: so it is written right before that, after everything
+/// that takes time.
+#[derive(Debug, Default)]
+pub(crate) struct Notes(Vec<String>);
+
+impl Notes {
+    /// Writes them.
+    pub(crate) async fn write(&mut self, session: &mut Session) -> Result<()> {
+        let statements = std::mem::take(&mut self.0);
+        let doing = "recording changes of layout";
+        session.run_all(&statements, doing).await
+    }
+
+    fn insert(&mut self, rows: &[String]) {
+        let chunks = rows.chunks(NOTES);
+        let insert = |rows: &[String]| format!("INSERT INTO {CHANGES} VALUES {}", rows.join(", "));
+        self.0.extend(chunks.map(insert));
+    }
+}
+
+/// Notes a table's changes.
+pub(crate) fn note_changes(notes: &mut Notes, load: &LoadPlan, plan: &TablePlan, steps: &[Step]) {
     let mut rows = Vec::new();
     for step in steps {
         let (change, column, from) = match step {
@@ -113,19 +131,18 @@ pub(crate) async fn note_changes(
             instant(load.started_at),
         ]));
     }
-    insert(session, CHANGES, &rows, "recording a change of layout").await
+    notes.insert(&rows);
 }
 
 /// Gives what was noted of a table beside the name that it has now; notes that a table was kept in
 /// another mode until now, and what it is called.
-pub(crate) async fn note_swap(
-    session: &mut Session,
+pub(crate) fn note_swap(
+    notes: &mut Notes,
     load: &LoadPlan,
     plan: &TablePlan,
     beside: &TableName,
     old: &Old,
-) -> Result<()> {
-    let doing = "recording a change of layout";
+) {
     let (table, connection) = (
         literal(&plan.table.to_string()),
         literal(load.connection.as_str()),
@@ -134,8 +151,8 @@ pub(crate) async fn note_swap(
         "UPDATE {CHANGES} SET \"table\" = {table} WHERE connection = {connection} AND \"table\" = {}",
         literal(&beside.to_string())
     );
-    session.run(&moved, doing).await?;
-    let Old::Kept(name) = old else { return Ok(()) };
+    notes.0.push(moved);
+    let Old::Kept(name) = old else { return };
     let row = values(&[
         literal(&load.load_id),
         connection,
@@ -147,7 +164,7 @@ pub(crate) async fn note_swap(
         literal(&format!("{:?}", plan.mode).to_lowercase()),
         instant(load.started_at),
     ]);
-    insert(session, CHANGES, &[row], doing).await
+    notes.insert(&[row]);
 }
 
 /// The last loads of a connection, the newest first.

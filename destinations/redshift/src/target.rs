@@ -146,7 +146,8 @@ impl Target {
             let doing = format!("changing the table {}", self.plan.table);
             site.session.run_all(&DIALECT.render(step), &doing).await?;
         }
-        note_changes(&mut site.session, &site.load, &self.plan, &steps).await
+        note_changes(&mut site.notes, &site.load, &self.plan, &steps);
+        Ok(())
     }
 
     /// The plan that the table follows.

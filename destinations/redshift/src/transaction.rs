@@ -17,6 +17,7 @@ use tributary_store::staging::Room;
 
 use crate::describe::Inventory;
 use crate::layout::lengthen_texts;
+use crate::ledger::Notes;
 use crate::screen::screen;
 use crate::session::Session;
 use crate::settings::Reader;
@@ -38,6 +39,8 @@ pub(crate) struct Site {
     /// Where rows are put for the warehouse to read, and as whom it reads them.
     pub(crate) room: Room,
     pub(crate) reader: Reader,
+    /// What is to be written of changes of tables.
+    pub(crate) notes: Notes,
     /// How many rows the load has rejected.
     pub(crate) rejected: u64,
 }
@@ -87,6 +90,7 @@ impl Transaction {
                 load: plan,
                 room,
                 reader,
+                notes: Notes::default(),
                 rejected: 0,
             },
             own,
@@ -185,6 +189,7 @@ impl Transaction {
             mut session,
             load,
             room,
+            mut notes,
             ..
         } = self.site;
         let fence = Fence {
@@ -193,6 +198,7 @@ impl Transaction {
             ..self.fence
         };
         state::advance(&mut session, &self.own, &commit.state).await?;
+        notes.write(&mut session).await?;
         ledger::record(&mut session, &load, &fence, commit, &self.rejected).await?;
         reach("load.before_commit")?;
         session.run("COMMIT", "committing the load").await?;
@@ -305,8 +311,9 @@ impl Transaction {
         }
         self.beside.remove(&plan.stream);
         rejected::moved(&mut self.site, &mut self.waiting, plan, from).await?;
-        let Site { session, load, .. } = &mut self.site;
-        ledger::note_swap(session, load, plan, from, old).await
+        let Site { notes, load, .. } = &mut self.site;
+        ledger::note_swap(notes, load, plan, from, old);
+        Ok(())
     }
 
     /// Sees to it that the table follows `plan`.

@@ -205,6 +205,24 @@ async fn a_first_copy_makes_the_schema_and_what_passes_is_tried_again() {
         assert_eq!(failed.kind(), ErrorKind::Unavailable, "{failed}");
     }
     load(config(), "x").await.expect("the faults are over");
+
+    // All connections write there, one after the other: so nothing that takes time comes after it.
+    let new = plan("new", Mode::Merge, DataType::Int64);
+    let loaded = load_rows(config(), new, &[(Op::Create, "1", "x")]).await;
+    loaded.expect("a row can be loaded");
+    let statements = server.statements();
+    let last = |begin: &str| statements.iter().rposition(|sql| sql.starts_with(begin));
+    let noted = last("INSERT INTO _tributary.schema_changes").expect("the table was noted");
+    assert!(
+        statements[noted].contains("shop.new"),
+        "{}",
+        statements[noted]
+    );
+    assert!(
+        statements[noted + 1].starts_with("INSERT INTO _tributary.loads"),
+        "{}",
+        statements[noted + 1]
+    );
 }
 
 /// Somebody made a column short: that is mended before the load, since it can't be a part of it. And
