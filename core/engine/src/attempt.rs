@@ -20,7 +20,9 @@ use crate::ledger::Ledger;
 use crate::loading::Loading;
 use crate::normalize::Table;
 use crate::observer::{Event, Observer};
-use crate::plan::{is_void, known, missing, not_there, selected, table_of, tables, ways};
+use crate::plan::{
+    is_void, known, missing, not_there, selected, table_of, tables, was_of_another, ways,
+};
 use crate::spans;
 use crate::stop::Stop;
 use crate::unexpected::{self, Unexpected};
@@ -138,13 +140,17 @@ impl Attempt<'_> {
         existing: &Existing,
         progress: &Progress,
     ) -> BTreeSet<StreamName> {
-        let names = streams.iter().map(|stream| &stream.name);
+        let names = || streams.iter().map(|stream| &stream.name);
+        let capabilities = self.connection.destination.capabilities();
         let is_void = |stream: &&StreamName| {
             let table = table_of(self.connection, stream);
             let is_refreshed = progress.refresh && self.request.asks_for(stream);
-            is_refreshed || !existing.contains_key(&table) || is_void(state, stream, &table)
+            is_refreshed
+                || !existing.contains_key(&table)
+                || is_void(state, stream, &table)
+                || was_of_another(state, names(), stream, (&table, &capabilities))
         };
-        names.filter(is_void).cloned().collect()
+        names().filter(is_void).cloned().collect()
     }
 
     /// The record of the load that was the last, where it may be the one in doubt.

@@ -268,6 +268,7 @@ pub(crate) fn ways(
     existing: &Existing,
 ) -> BTreeMap<StreamName, Way> {
     let capabilities = connection.destination.capabilities();
+    let names = || streams.iter().map(|stream| &stream.name);
     let way = |stream: &Stream| {
         let name = &stream.name;
         let options = connection.options.of(name);
@@ -282,7 +283,9 @@ pub(crate) fn ways(
             existing,
             has_cursor: is_known && !is_refreshed,
             begins: mode == Mode::Replace && request.asks_for(name) && !progress.has_committed,
-            is_void: is_refreshed || is_void(state, name, &table),
+            is_void: is_refreshed
+                || is_void(state, name, &table)
+                || was_of_another(state, names(), name, (&table, &capabilities)),
             is_hidden_alike: {
                 let known = remembered(state, name, &table).and_then(normalize::beside);
                 known == normalize::hiding(options, connection.options.salt.as_ref()).as_deref()
@@ -301,6 +304,20 @@ pub(crate) fn is_void(state: &State, stream: &StreamName, table: &TableName) -> 
         Some(known) => normalize::is_void(known),
         None => state.tables.is_empty(),
     }
+}
+
+/// Whether a table was last kept for another stream, which is there still: what it holds are that
+/// one's rows.
+pub(crate) fn was_of_another<'s>(
+    state: &State,
+    streams: impl IntoIterator<Item = &'s StreamName>,
+    stream: &StreamName,
+    (table, capabilities): (&TableName, &Capabilities),
+) -> bool {
+    let table = table.to_string();
+    let others = streams.into_iter().filter(|other| *other != stream);
+    let mut kept = others.filter_map(|other| state.tables.get(other));
+    kept.any(|known| normalize::is_same_name(&known.table, &table, capabilities))
 }
 
 /// What is remembered of this very table.
@@ -470,6 +487,25 @@ mod tests {
             ..State::default()
         };
         let before = StreamName::plain("orders_of_before");
+        let rules = Capabilities {
+            modes: &[Mode::Merge],
+            identifier_bytes: 63,
+            case_insensitive: true,
+            decimal_digits: 38,
+            reserved: &[],
+            swaps: true,
+            schema: None,
+        };
+        let shouted = TableName {
+            table: "FIRST".to_owned(),
+            ..first.clone()
+        };
+        let kept = state(&known);
+        let of_another = |streams: &[&StreamName]| {
+            was_of_another(&kept, streams.iter().copied(), &before, (&shouted, &rules))
+        };
+        assert!(of_another(&[&stream, &before]), "both are there");
+        assert!(!of_another(&[&before]), "it was renamed");
         assert!(is_void(&State::default(), &stream, &first));
         assert!(!is_void(&state(&known), &before, &first), "it was renamed");
         assert!(!is_void(&state(&known), &stream, &first));
