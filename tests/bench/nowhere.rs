@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use tributary_model::{
-    Answer, Capabilities, Change, Commit, ConnectionName, Destination, Error, Existing, Fence,
-    Load, LoadPlan, LoadRecord, Receipt, Report, Result, State, TableName,
+    Answer, Capabilities, Change, Commit, ConnectionName, DataType, Destination, Error, Existing,
+    Fence, Load, LoadPlan, LoadRecord, Receipt, Report, Result, State, TableColumn, TableName,
 };
 
 /// It; clones are the same one.
@@ -21,6 +21,8 @@ struct Kept {
     rows: AtomicU64,
     first: Mutex<Option<Instant>>,
     state: Mutex<Option<(State, Fence)>>,
+    /// Tables as they would be: one that is not there would be read anew.
+    tables: Mutex<Existing>,
 }
 
 /// It has no settings.
@@ -107,11 +109,27 @@ impl Destination for Nowhere {
         Ok(Vec::new())
     }
 
-    async fn describe(&self, _: &[TableName]) -> Result<Existing> {
-        Ok(Existing::new())
+    async fn describe(&self, tables: &[TableName]) -> Result<Existing> {
+        let mut kept = lock(&self.0.tables).clone();
+        kept.retain(|name, _| tables.contains(name));
+        Ok(kept)
     }
 
     async fn begin(&self, plan: &LoadPlan, fence: &Fence) -> Result<Passing> {
+        let made = plan.tables.iter().map(|plan| {
+            let own = [
+                ("_tributary_synced_at", DataType::TimestampTz),
+                ("_tributary_deleted", DataType::Bool),
+            ];
+            let own = own.map(|(name, data_type)| TableColumn {
+                name: name.to_owned(),
+                data_type,
+                default: None,
+            });
+            let columns = plan.columns.iter().cloned().chain(own);
+            (plan.table.clone(), columns.collect())
+        });
+        lock(&self.0.tables).extend(made);
         Ok(Passing {
             to: self.clone(),
             fence: fence.clone(),

@@ -80,7 +80,7 @@ impl Bench {
         server.execute("CREATE DATABASE bench").await;
         server.execute(TABLE).await;
         server
-            .execute(&format!("{FILL} FROM seq_1_to_{rows}"))
+            .execute(&format!("{FILL} FROM bench.seq_1_to_{rows}"))
             .await;
         let reader = server.reader().await;
         let settings = serde_json::json!({
@@ -120,7 +120,7 @@ impl Bench {
             &tributary_engine::Silent,
         )
         .await;
-        assert_eq!(report.status, Status::Succeeded, "{:?}", report.error);
+        assert_eq!(report.status, Status::Succeeded, "{report:?}");
         Taken {
             rows: self.nowhere.rows(),
             seconds: began.elapsed().as_secs_f64(),
@@ -134,7 +134,7 @@ impl Bench {
         for cut in 0..CUTS {
             let part = rows / 2 / CUTS;
             let (from, to) = (rows + 8 + cut * part, rows + 8 + (cut + 1) * part - 1);
-            let insert = format!("{FILL} FROM seq_{from}_to_{to}");
+            let insert = format!("{FILL} FROM bench.seq_{from}_to_{to}");
             self.server.execute(&insert).await;
             let update = format!(
                 "UPDATE bench.lineitem SET l_quantity = l_quantity + 1
