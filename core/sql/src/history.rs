@@ -156,7 +156,7 @@ impl<D: Dialect> Merge<'_, D> {
         let (keys, group) = (self.keys(""), self.group(""));
         // Some engines want the frame to be said.
         let latest = format!(
-            "{rank} + MAX({at} - {rank}) OVER (PARTITION BY {group} ORDER BY {seq} ROWS UNBOUNDED PRECEDING)"
+            "{rank} + MAX({at} - {rank}) OVER (PARTITION BY {group} ORDER BY {seq} ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)"
         );
         let timed = format!(
             "SELECT {keys}, {seq}, {gone}, {rank}, \

@@ -91,7 +91,7 @@ fn histories_do_without_what_redshift_lacks() {
     ] {
         assert!(!all.contains(lacking), "{lacking} in {all}");
     }
-    assert!(all.contains("ROWS UNBOUNDED PRECEDING"));
+    assert!(all.contains("ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW"));
 }
 
 /// Texts are equal to Redshift that differ in blanks at their ends only.

@@ -143,6 +143,9 @@ async fn copies_make_way_for_a_busy_server() {
     let told =
         "CREATE TABLE d.told (id INT PRIMARY KEY, v INT); INSERT INTO d.told VALUES (1, 1), (2, 2)";
     world.server.execute(told).await;
+    let wide = "CREATE DATABASE e; CREATE TABLE e.wide (id VARCHAR(700) PRIMARY KEY, v INT);
+        INSERT INTO e.wide VALUES ('a', 1), ('b', 2); GRANT LOCK TABLES ON e.* TO reader@'%'";
+    world.server.execute(wide).await;
     world.configure(Setup {
         source: "databases: [d], max_threads_running: 6, max_rows_per_second: 100, max_replica_lag: 5",
         connection: "flush: {rows: 1}, streams: {d.told: {mode: append}}",
@@ -178,4 +181,34 @@ async fn copies_make_way_for_a_busy_server() {
     let ops =
         "SELECT string_agg(_tributary_op || id || v, ' ' ORDER BY _tributary_op, id) FROM d.told";
     assert_eq!(world.ask(ops)[0][0].as_deref(), Some("r111 r212 u111 u212"));
+    changes_without_end(&world).await;
+}
+
+/// Keys that the log touches while a copy can't begin are remembered up to a bound.
+async fn changes_without_end(world: &World) {
+    world.configure(Setup {
+        source: "databases: [e]",
+        ..Setup::default()
+    });
+    // The fence of a server without GTIDs waits for this lock.
+    let mut locker = world.server.conn().await;
+    locker.query_drop("LOCK TABLES e.wide WRITE").await.unwrap();
+    let bound = [("FAILPOINTS", "mysql.touched_bytes=return(2097152)")];
+    let mut sync = world.program.start_with(&bound, &["sync"]);
+    let waits = "SELECT count(*) FROM information_schema.processlist \
+        WHERE user = 'reader' AND state LIKE '%metadata lock%'";
+    let began = Instant::now();
+    while world.server.value(waits).await == "0" {
+        assert!(began.elapsed() < LIMIT, "nobody waits for the lock");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let keys: Vec<_> = (0..4000)
+        .map(|n| format!("(CONCAT(REPEAT('k', 690), {n}), 1)"))
+        .collect();
+    let insert = format!("INSERT INTO e.wide VALUES {}", keys.join(","));
+    locker.query_drop(insert).await.unwrap();
+    sync.logged("so many keys change").await;
+    locker.query_drop("UNLOCK TABLES").await.unwrap();
+    sync.wait().await.exits(0);
+    world.assert_equal(&["e.wide"]).await;
 }

@@ -19,6 +19,15 @@ use super::{Reader, Running};
 /// What the touched keys of all copies may take together. // G6
 const TOUCHED_BYTES: usize = 128 << 20;
 
+/// That bound; a test can make it one that it reaches.
+fn touched_bytes() -> usize {
+    fail::fail_point!("mysql.touched_bytes", |bytes| {
+        let bytes = bytes.and_then(|bytes| bytes.parse().ok());
+        bytes.unwrap_or(TOUCHED_BYTES)
+    });
+    TOUCHED_BYTES
+}
+
 impl Reader<'_> {
     /// Starts as many copies as there may be. Only at a boundary.
     pub(super) async fn start_copies(&mut self) -> Result<()> {
@@ -181,7 +190,7 @@ impl Reader<'_> {
         let sizes = jobs
             .filter_map(|(id, running)| Some((*id, running.touched.as_ref()?.bytes())))
             .collect();
-        for id in overfull(sizes, TOUCHED_BYTES, self.progress.in_hand) {
+        for id in overfull(sizes, touched_bytes(), self.progress.in_hand) {
             let Some(Running { table, sent, .. }) = self.progress.jobs.remove(&id) else {
                 continue;
             };

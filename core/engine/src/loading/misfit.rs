@@ -1,11 +1,12 @@
 //! Tables that the destination can't bring to what a stream needs: somebody has changed them by hand,
-//! put a view in their place, or given them a constraint.
+//! or put a view in their place.
 //!
 //! Such a stream fails alone. The load in progress is void by then, so reading begins again from the
 //! last one without the stream, as after one that failed with rows that no cursor covers. // G2
 //!
-//! Deliberately absent: a run in which no stream would be left. It fails as a whole, and its cursors
-//! stay as they are.
+//! Deliberately absent: a run in which no stream would be left, which fails as a whole while its cursors
+//! stay as they are; and constraints that somebody has added, where a destination puts rows of many
+//! tables in at once: the error is then that of the load, or of whose turn it was.
 
 use tributary_model::{AnyLoad, Change, Error, ErrorKind, LoadPlan, Result, StreamName};
 
